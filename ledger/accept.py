@@ -1,0 +1,68 @@
+"""Accepting callbacks: the one way in for results. Set-based, because this is the hottest path there is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, insert
+
+from ledger import jobs
+from ledger.moment import Moment
+from ledger.outbox import Outbox
+from ledger.schema import callbacks
+from ledger.verdict import KEPT_COPIES, Reading, rule
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One POST whose token was good. `reading` is None when the body could not be read."""
+
+    job_id: str
+    provider: str
+    headers: dict[str, str]
+    body: bytes
+    reading: Reading | None
+
+
+def accept(connection: Connection, moment: Moment, arrivals: Sequence[Arrival]) -> list[str | None]:
+    """Stores callbacks, moves their jobs and notifies. A verdict for each, in their order; None when the job is gone.
+
+    Callbacks for one job are folded in memory in the order they came, so each job is written once.
+    """
+    held = jobs.lock(connection, (arrival.job_id for arrival in arrivals))
+    outbox = Outbox(connection, moment)
+    verdicts: list[str | None] = []
+    copies: list[dict[str, Any]] = []
+    changed = {}
+    for arrival in arrivals:
+        job = held.get(arrival.job_id)
+        if job is None or job.provider != arrival.provider:
+            verdicts.append(None)
+            continue
+        ruling = rule(job, arrival.reading, moment.now)
+        job = ruling.job
+        for state in ruling.passed:
+            job = outbox.announce(job, state)
+        held[job.id] = changed[job.id] = job
+        verdicts.append(ruling.verdict)
+        if job.callback_counts.get(ruling.verdict, 0) <= KEPT_COPIES:
+            copies.append(_copy(arrival, ruling.verdict, job.task_id, moment))
+    jobs.save(connection, list(changed.values()))
+    if copies:
+        connection.execute(insert(callbacks), copies)
+    outbox.write()
+    return verdicts
+
+
+def _copy(arrival: Arrival, verdict: str, task_id: str | None, moment: Moment) -> dict[str, Any]:
+    said = arrival.reading.task_id if arrival.reading is not None else None
+    return {
+        "id": moment.id("cb"),
+        "job_id": arrival.job_id,
+        "task_id": said or task_id,
+        "provider": arrival.provider,
+        "verdict": verdict,
+        "received_at": moment.now,
+        "headers": arrival.headers,
+        "body": arrival.body,
+    }

@@ -1,0 +1,68 @@
+"""Set-based work from single requests: what arrives while one commit is under way goes into the next one together."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from sqlalchemy import Connection
+
+from ledger.errors import Overloaded, Unavailable
+from ledger.ledger import Ledger
+from ledger.moment import Moment
+
+I = TypeVar("I")  # noqa: E741 - input, as O is output
+O = TypeVar("O")  # noqa: E741
+
+MAX_SIZE = 128
+MAX_WAITING = 4_096
+
+
+class Batch(Generic[I, O]):
+    """Feeds one query function that takes many items and answers each, in their order.
+
+    `work` gets items in the order they came. If it raises for several, each is tried alone: one bad item never
+    fails its neighbours.
+    """
+
+    def __init__(self, ledger: Ledger, work: Callable[[Connection, Moment, Sequence[I]], Sequence[O]]) -> None:
+        self._ledger = ledger
+        self._work = work
+        self._waiting: list[tuple[I, asyncio.Future[O]]] = []
+        self._flush: asyncio.Task[None] | None = None
+
+    async def add(self, item: I) -> O:
+        """Returns the item's answer after its commit. Raises what the work raises, `Unavailable`, `Overloaded`."""
+        if len(self._waiting) >= MAX_WAITING:
+            raise Overloaded("too many writes are waiting")
+        answer: asyncio.Future[O] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, answer))
+        if self._flush is None or self._flush.done():
+            self._flush = asyncio.create_task(self._run(), name=f"batch-{self._work.__name__}")
+        return await answer
+
+    async def _run(self) -> None:
+        while self._waiting:
+            taken, self._waiting = self._waiting[:MAX_SIZE], self._waiting[MAX_SIZE:]
+            await self._write(taken)
+
+    async def _write(self, taken: list[tuple[I, asyncio.Future[O]]]) -> None:
+        try:
+            answers = await self._ledger.write(self._work, [item for item, _ in taken])
+        except Unavailable as error:
+            _fail(taken, error)
+        except Exception as error:
+            if len(taken) == 1:
+                _fail(taken, error)
+                return
+            for one in taken:
+                await self._write([one])
+        else:
+            for (_, future), answer in zip(taken, answers, strict=True):
+                if not future.done():
+                    future.set_result(answer)
+
+
+def _fail(taken: list[tuple[I, asyncio.Future[O]]], error: Exception) -> None:
+    for _, future in taken:
+        if not future.done():
+            future.set_exception(error)

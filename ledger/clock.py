@@ -1,0 +1,32 @@
+"""Time as the ledger keeps it: integer UTC milliseconds inside, RFC 3339 with `Z` on the wire."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], int]
+"""Returns now, in UTC milliseconds since 1970."""
+
+SECOND = 1_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+def system_now() -> int:
+    """The machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+def rfc3339(milliseconds: int) -> str:
+    """`2026-01-31T12:00:00.250Z`."""
+    moment = datetime.fromtimestamp(milliseconds // 1_000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1_000:03d}Z"
+
+
+def parse_rfc3339(text: str) -> int:
+    """Milliseconds of an RFC 3339 time with an offset or `Z`. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("the time has no zone; write it as 2026-01-31T12:00:00Z")
+    return int(moment.timestamp() * 1_000)

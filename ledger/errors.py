@@ -1,0 +1,38 @@
+"""What can go wrong with the ledger.
+
+LedgerError
+├── Unavailable      nothing was committed; the same call may succeed later
+│   └── Overloaded   too much is waiting to be committed
+├── CannotOpen       the database cannot be used as it is; the message says what to do
+├── NotFound         there is no such thing
+└── Refused          the thing is not in a state that allows this
+    └── KeyReused    an idempotency key came back with another body
+"""
+
+
+class LedgerError(Exception):
+    """The message is for a person and holds no secret."""
+
+
+class Unavailable(LedgerError):
+    """The database could not do it now; nothing was committed."""
+
+
+class Overloaded(Unavailable):
+    """Too many writes wait; nothing was committed."""
+
+
+class CannotOpen(LedgerError):
+    """The database cannot be opened as it is. The message says what to do next."""
+
+
+class NotFound(LedgerError):
+    """There is no such thing, or no longer."""
+
+
+class Refused(LedgerError):
+    """The thing is not in a state that allows what was asked."""
+
+
+class KeyReused(Refused):
+    """The idempotency key belongs to a request with another body."""

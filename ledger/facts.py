@@ -1,0 +1,28 @@
+"""What the database knows about its installation: which secret key it was last used with."""
+
+from sqlalchemy import Connection, insert, select, update
+
+from ledger.errors import CannotOpen
+from ledger.keys import SecretKeys
+from ledger.moment import Moment
+from ledger.schema import facts
+
+_SIGNING_KEY = "signing_key"
+
+
+def check_keys(connection: Connection, moment: Moment, keys: SecretKeys) -> None:
+    """Refuses keys that could not verify what this database's last process signed. Raises `CannotOpen`.
+
+    A new signing key is remembered: add it as the last of POSTBACK_SECRET_KEYS and keep the old ones before it.
+    """
+    held = select(facts.c.value).where(facts.c.name == _SIGNING_KEY).with_for_update()
+    known = connection.execute(held).scalar()
+    if known is None:
+        connection.execute(insert(facts).values(name=_SIGNING_KEY, value=keys.fingerprints[-1]))
+    elif known not in keys.fingerprints:
+        raise CannotOpen(
+            "POSTBACK_SECRET_KEYS lacks the key that this database was last used with, so running jobs and stored "
+            "secrets would be lost. Put that key back, oldest first; a new one goes at the end"
+        )
+    elif known != keys.fingerprints[-1]:
+        connection.execute(update(facts).where(facts.c.name == _SIGNING_KEY).values(value=keys.fingerprints[-1]))

@@ -1,0 +1,91 @@
+"""A job as the ledger keeps it, and how it reads on the wire."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from sqlalchemy import Row
+
+from ledger.clock import rfc3339
+from ledger.lifecycle import JOB, may
+
+_UNWATCHED = ("lost", "unconfirmed")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One row of `jobs`; the fields are its columns."""
+
+    id: str
+    provider: str
+    model: str
+    status: str
+    input: dict[str, Any]
+    parameters: dict[str, Any]
+    metadata: dict[str, Any]
+    created_at: int
+    task_id: str | None = None
+    results: list[dict[str, Any]] | None = None
+    metrics: dict[str, Any] | None = None
+    usage: dict[str, Any] | None = None
+    error: dict[str, str] | None = None
+    warnings: list[str] = field(default_factory=list)
+    resubmit_of: str | None = None
+    submitted_at: int | None = None
+    finished_at: int | None = None
+    due_at: int | None = None
+    lease: int = 0
+    deadline_at: int | None = None
+    tries: int = 0
+    polls: int = 0
+    provider_status: str | None = None
+    sequence: int = 0
+    callback_counts: dict[str, int] = field(default_factory=dict)
+    idempotency_key: str | None = None
+    idempotency_digest: str | None = None
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        """The job of a whole row."""
+        return cls(**row._mapping)
+
+    @property
+    def final(self) -> bool:
+        return JOB[self.status].final
+
+    def moved(self, to: str, now: int, **changes: Any) -> Self:
+        """The job in its next state. Raises ValueError where the lifecycle does not allow it."""
+        if not may(JOB, self.status, to):
+            raise ValueError(f"a job cannot go from {self.status} to {to}")
+        if JOB[to].final or to in _UNWATCHED:
+            changes = {"due_at": None, "finished_at": now if JOB[to].final or to == "lost" else None, **changes}
+        return replace(self, status=to, **changes)
+
+    def warned(self, *warnings: str) -> Self:
+        """The job with further warnings, none twice."""
+        return replace(self, warnings=list(dict.fromkeys([*self.warnings, *warnings])))
+
+    def document(self) -> dict[str, Any]:
+        """The job on the wire: what the API answers and notifications carry. Never its callback URL."""
+        return {
+            "id": self.id,
+            "provider": self.provider,
+            "model": self.model,
+            "status": self.status,
+            "task_id": self.task_id,
+            "input": self.input,
+            "parameters": self.parameters,
+            "metadata": self.metadata,
+            "results": self.results,
+            "metrics": self.metrics,
+            "usage": self.usage,
+            "error": self.error,
+            "warnings": self.warnings,
+            "created_at": rfc3339(self.created_at),
+            "submitted_at": _time(self.submitted_at),
+            "finished_at": _time(self.finished_at),
+            "resubmit_of": self.resubmit_of,
+        }
+
+
+def _time(milliseconds: int | None) -> str | None:
+    return None if milliseconds is None else rfc3339(milliseconds)

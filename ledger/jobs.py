@@ -1,0 +1,176 @@
+"""Jobs: recording, finding, cancelling, resubmitting."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from ledger import history
+from ledger.errors import KeyReused, NotFound, Refused
+from ledger.history import Entry
+from ledger.job import Job
+from ledger.lifecycle import RESUBMITTABLE_JOB
+from ledger.moment import Moment
+from ledger.outbox import Outbox
+from ledger.pages import Page, page
+from ledger.schema import jobs
+
+_FIXED = ("id", "provider", "model", "input", "parameters", "metadata", "created_at", "resubmit_of")
+_CHANGING = [column.name for column in fields(Job) if column.name not in _FIXED]
+_UPDATE = (
+    update(jobs).where(jobs.c.id == bindparam("this_id")).values({name: bindparam(f"new_{name}") for name in _CHANGING})
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A job that someone asks for. `idempotency_digest` is a hash of the request that came with the key."""
+
+    provider: str
+    model: str
+    input: dict[str, Any]
+    parameters: dict[str, Any]
+    metadata: dict[str, Any]
+    warnings: Sequence[str] = ()
+    resubmit_of: str | None = None
+    idempotency_key: str | None = None
+    idempotency_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which jobs to list; None is any. Times are in milliseconds, `created_before` exclusive."""
+
+    status: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    task_id: str | None = None
+    created_after: int | None = None
+    created_before: int | None = None
+
+
+def create(connection: Connection, moment: Moment, draft: Draft) -> Job:
+    """Records a job, or returns the one that its idempotency key already made. Raises `KeyReused`."""
+    job = Job(
+        id=moment.id("job"),
+        provider=draft.provider,
+        model=draft.model,
+        status="queued",
+        input=draft.input,
+        parameters=draft.parameters,
+        metadata=draft.metadata,
+        warnings=list(draft.warnings),
+        created_at=moment.now,
+        due_at=moment.now,
+        resubmit_of=draft.resubmit_of,
+        idempotency_key=draft.idempotency_key,
+        idempotency_digest=draft.idempotency_digest,
+    )
+    if draft.idempotency_key is not None and (made := _by_key(connection, draft)):
+        return made
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(jobs), asdict(job))
+    except IntegrityError:
+        # On PostgreSQL the same key may have come to another process in this very moment.
+        made = _by_key(connection, draft)
+        if made is None:
+            raise
+        return made
+    return job
+
+
+def get(connection: Connection, job_id: str) -> Job:
+    """One job. Raises `NotFound`."""
+    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no job {job_id}")
+    return Job.of(row)
+
+
+def find(connection: Connection, wanted: Filter, *, cursor: str | None, limit: int) -> Page[Job]:
+    """Jobs, newest first. Raises `BadCursor`."""
+    query = select(jobs)
+    for name in ("status", "provider", "model", "task_id"):
+        if (value := getattr(wanted, name)) is not None:
+            query = query.where(jobs.c[name] == value)
+    if wanted.created_after is not None:
+        query = query.where(jobs.c.created_at >= wanted.created_after)
+    if wanted.created_before is not None:
+        query = query.where(jobs.c.created_at < wanted.created_before)
+    found = page(connection, query, jobs, "job", cursor=cursor, limit=limit)
+    return Page([Job.of(row) for row in found.data], found.next_cursor)
+
+
+def lock(connection: Connection, job_ids: Iterable[str]) -> dict[str, Job]:
+    """Holds these jobs, in id order so that two transactions never wait for each other in a circle."""
+    query = select(jobs).where(jobs.c.id.in_(sorted(set(job_ids)))).order_by(jobs.c.id).with_for_update()
+    return {row.id: Job.of(row) for row in connection.execute(query)}
+
+
+def lock_one(connection: Connection, job_id: str) -> Job:
+    """Holds one job. Raises `NotFound`."""
+    try:
+        return lock(connection, [job_id])[job_id]
+    except KeyError:
+        raise NotFound(f"there is no job {job_id}") from None
+
+
+def save(connection: Connection, changed: Sequence[Job]) -> None:
+    """Writes jobs that this transaction holds."""
+    if changed:
+        connection.execute(
+            _UPDATE,
+            [{"this_id": job.id} | {f"new_{name}": getattr(job, name) for name in _CHANGING} for job in changed],
+        )
+
+
+def cancel(connection: Connection, moment: Moment, job_id: str, *, at_provider: bool = False) -> Job:
+    """Takes a job back: one that is queued, or with `at_provider` one that the provider has canceled.
+
+    Raises `NotFound`, and `Refused` where the job has moved on.
+    """
+    job = lock_one(connection, job_id)
+    if job.status == "canceled":
+        return job
+    if job.status not in (("pending", "queued") if at_provider else ("queued",)):
+        raise Refused(f"the job is {job.status} and can no longer be canceled")
+    outbox = Outbox(connection, moment)
+    where = "at the provider" if at_provider else "before it was sent"
+    job = outbox.announce(job.moved("canceled", moment.now), "canceled")
+    history.add(connection, [Entry(job.id, moment.now, "canceled", f"canceled {where}")])
+    save(connection, [job])
+    outbox.write()
+    return job
+
+
+def resubmit(connection: Connection, moment: Moment, job_id: str) -> Job:
+    """Records a new job that asks for the same as an old one. Raises `NotFound` and `Refused`."""
+    old = lock_one(connection, job_id)
+    if old.status not in RESUBMITTABLE_JOB:
+        raise Refused(f"the job is {old.status}; only one that is {', '.join(RESUBMITTABLE_JOB)} can be resubmitted")
+    job = create(
+        connection,
+        moment,
+        Draft(
+            provider=old.provider,
+            model=old.model,
+            input=old.input,
+            parameters=old.parameters,
+            metadata=old.metadata,
+            resubmit_of=old.id,
+        ),
+    )
+    history.add(connection, [Entry(old.id, moment.now, "resubmitted", f"resubmitted as {job.id}")])
+    return job
+
+
+def _by_key(connection: Connection, draft: Draft) -> Job | None:
+    row = connection.execute(select(jobs).where(jobs.c.idempotency_key == draft.idempotency_key)).one_or_none()
+    if row is None:
+        return None
+    if row.idempotency_digest != draft.idempotency_digest:
+        raise KeyReused("this Idempotency-Key was used for another request; use a new key for a new job")
+    return Job.of(row)

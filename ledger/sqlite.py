@@ -1,0 +1,223 @@
+"""SQLite: one process, one write connection, group commit.
+
+Why it is shaped so: SQLite before 3.51.3 can corrupt a WAL when two connections write or checkpoint at once; a
+cancelled await on aiosqlite may have committed, or may leave a transaction open that swallows somebody else's rows;
+and `synchronous=FULL` costs one fsync a commit. So all writes go through one long-lived task that commits whatever
+waits together, and requests await a future.
+"""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
+
+from ledger import migration
+from ledger.database import Work
+from ledger.errors import CannotOpen, Overloaded, Unavailable
+from ledger.filelock import FileLock
+
+T = TypeVar("T")
+
+MAX_WAITING = 4_096
+MAX_GROUP = 256
+READERS = 4
+
+
+class SqliteDatabase:
+    """A SQLite file owned by this process. Use `open`."""
+
+    def __init__(self, path: Path, lock: FileLock) -> None:
+        self._lock = lock
+        self._writing = _engine(path, read_only=False)
+        self._reading = _engine(path, read_only=True)
+        self._waiting: asyncio.Queue[_Unit[Any] | None] = asyncio.Queue()
+        self._writer: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(cls, path: Path) -> "SqliteDatabase":
+        """Takes the file, making it if it is missing. Raises `CannotOpen`."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock.take(path.with_name(path.name + ".lock"))
+        except OSError as error:
+            raise CannotOpen(
+                f"cannot write to {path.parent}: {error.strerror}. Set POSTBACK_HOME to a folder you own"
+            ) from None
+        if lock is None:
+            raise CannotOpen(
+                f"{path} is in use by another process. SQLite serves one process: stop the other one, "
+                "or use PostgreSQL (POSTBACK_DATABASE_URL=postgresql://…) to run several"
+            )
+        database = cls(path, lock)
+        try:
+            async with database._writing.connect() as connection:
+                await connection.run_sync(_check)
+        except SQLAlchemyError as error:
+            await database._dispose()
+            raise CannotOpen(
+                f"{path} cannot be used: {_reason(error)}. Restore it from a backup, or move it away"
+            ) from None
+        except CannotOpen:
+            await database._dispose()
+            raise
+        database._writer = asyncio.create_task(database._write_groups(), name="ledger-writer")
+        return database
+
+    async def read(self, work: Work[T]) -> T:
+        try:
+            async with self._reading.connect() as connection:
+                return await connection.run_sync(work)
+        except DBAPIError as error:
+            raise Unavailable(f"the database could not be read: {_reason(error)}") from error
+
+    async def write(self, work: Work[T]) -> T:
+        if self._writer is None or self._writer.done():
+            raise Unavailable("the database is closed")
+        if self._waiting.qsize() >= MAX_WAITING:
+            raise Overloaded("too many writes are waiting")
+        unit = _Unit(work)
+        self._waiting.put_nowait(unit)
+        return await unit.done
+
+    async def migrate(self) -> None:
+        await self.write(migration.upgrade)
+
+    async def version(self) -> tuple[str | None, str]:
+        return await self.read(migration.version)
+
+    async def close(self) -> None:
+        if self._writer is not None:
+            self._waiting.put_nowait(None)
+            await self._writer
+            self._writer = None
+        await self._dispose()
+
+    async def _dispose(self) -> None:
+        # Readers first: the last connection to close checkpoints the WAL, and that must be the writer.
+        await self._reading.dispose()
+        await self._writing.dispose()
+        self._lock.release()
+
+    async def _write_groups(self) -> None:
+        closing = False
+        while not closing:
+            group = [await self._waiting.get()]
+            while len(group) < MAX_GROUP and not self._waiting.empty():
+                group.append(self._waiting.get_nowait())
+            closing = None in group
+            units = [unit for unit in group if unit is not None]
+            if units:
+                await self._commit(units)
+
+    async def _commit(self, units: "list[_Unit[Any]]") -> None:
+        """One transaction for all; a unit that fails is rolled back to its own savepoint."""
+        try:
+            async with self._writing.begin() as connection:
+                await connection.run_sync(_run_all, units)
+        except (SQLAlchemyError, OSError) as error:
+            for unit in units:
+                unit.fail(Unavailable(f"the database could not be written: {_reason(error)}"))
+            return
+        for unit in units:
+            unit.finish()
+
+
+class _Unit(Generic[T]):
+    """One piece of work that waits for its commit."""
+
+    def __init__(self, work: Work[T]) -> None:
+        self.work = work
+        self.done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._result: T | None = None
+        self._error: Exception | None = None
+
+    def run(self, connection: Connection) -> None:
+        try:
+            with connection.begin_nested():
+                self._result = self.work(connection)
+        except Exception as error:
+            if isinstance(error, DBAPIError) and _spoils_the_group(error):
+                raise
+            self._error = error
+
+    def finish(self) -> None:
+        """After the commit: tells whoever still waits."""
+        if self._error is not None:
+            self.fail(self._error)
+        elif not self.done.done():
+            self.done.set_result(self._result)  # type: ignore[arg-type]
+
+    def fail(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+def _run_all(connection: Connection, units: "list[_Unit[Any]]") -> None:
+    for unit in units:
+        unit.run(connection)
+
+
+def _spoils_the_group(error: DBAPIError) -> bool:
+    """Whether SQLite itself failed (disk full, I/O error, read-only, locked), and not just this statement."""
+    return isinstance(error.orig, sqlite3.OperationalError) and _code(error) in (
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+    )
+
+
+def _code(error: DBAPIError) -> int:
+    return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+
+
+def _reason(error: BaseException) -> str:
+    return str(error.orig) if isinstance(error, DBAPIError) and error.orig is not None else type(error).__name__
+
+
+def _engine(path: Path, *, read_only: bool) -> AsyncEngine:
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{path}",
+        **(
+            {"poolclass": AsyncAdaptedQueuePool, "pool_size": READERS, "max_overflow": 0}
+            if read_only
+            else {"poolclass": StaticPool}
+        ),
+    )
+    pragmas = [
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = FULL",
+        "PRAGMA fullfsync = ON",
+        "PRAGMA busy_timeout = 5000",
+        "PRAGMA temp_store = MEMORY",
+        "PRAGMA cache_size = -32768",
+    ]
+    if read_only:
+        pragmas = ["PRAGMA busy_timeout = 5000", "PRAGMA query_only = ON"]
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # transactions begin where we say so, not where the driver guesses
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _check(connection: Connection) -> None:
+    found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+    if found != "ok":
+        raise CannotOpen(f"the database is damaged ({found}). Restore it from a backup, or move the file away")

@@ -1,0 +1,206 @@
+"""Jobs on their way to the provider: claimed under a lease, settled behind a fence.
+
+A paid job is never sent twice by us: a lease that expires in `submitting` makes the job `unconfirmed`, not queued.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, select, update
+
+from ledger import history, jobs
+from ledger.clock import rfc3339
+from ledger.history import Entry
+from ledger.job import Job
+from ledger.lifecycle import IN_FLIGHT_JOB
+from ledger.moment import Moment
+from ledger.outbox import Outbox
+from ledger.pace import Limits, Slots, reserve
+from ledger.schema import jobs as table
+from ledger.verdict import Fault
+
+MAX_CLAIM = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A job to send, not before `send_at` and not after its lease ends at `job.due_at`."""
+
+    job: Job
+    send_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What was claimed, and when there is more to do; None when only a new job can bring more."""
+
+    jobs: tuple[Claimed, ...]
+    next_due: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How a submission ended.
+
+    `outcome`: `taken` (the provider has it: `task_id`, next asked about at `due_at`, lost at `deadline_at`), `refused`
+    (for good), `put_back` (provably not started; due again at `due_at`) or `unknown` (nobody can know).
+    """
+
+    job_id: str
+    lease: int
+    outcome: str
+    task_id: str | None = None
+    due_at: int | None = None
+    deadline_at: int | None = None
+    fault: Fault | None = None
+
+
+def claim(connection: Connection, moment: Moment, limits: Limits, lease: int) -> Claim:
+    """Takes queued jobs that are due, as many as their provider's and model's pace allows, oldest first.
+
+    `lease` is how long a submission may take after its slot, in milliseconds.
+    """
+    claimed: list[Claimed] = []
+    dues: list[int] = []
+    for provider, model in _due_scopes(connection, moment, limits):
+        limit = limits[provider]
+        room = MAX_CLAIM if limit.in_flight == 0 else limit.in_flight - _in_flight(connection, provider, model)
+        queued = _oldest(connection, moment, provider, model, max(0, min(room, MAX_CLAIM)))
+        if queued:
+            slots = reserve(connection, moment, f"submit:{provider}:{model or '*'}", limit.rate, len(queued))
+            claimed += _take(queued, slots, lease)
+            dues += [slots.next_at] if len(slots.times) < len(queued) else []
+    jobs.save(connection, [one.job for one in claimed])
+    later = connection.execute(
+        select(func.min(table.c.due_at)).where(table.c.status == "queued", table.c.due_at > moment.now)
+    ).scalar()
+    dues += [later] if later is not None else []
+    return Claim(tuple(claimed), min(dues, default=None))
+
+
+def settle(connection: Connection, moment: Moment, settlements: Sequence[Settlement]) -> list[bool]:
+    """Records how submissions ended. False where a callback, a person or the lease's end was faster."""
+    held = jobs.lock(connection, (settlement.job_id for settlement in settlements))
+    outbox = Outbox(connection, moment)
+    entries: list[Entry] = []
+    answers: list[bool] = []
+    for settlement in settlements:
+        job = held.get(settlement.job_id)
+        if job is None or job.lease != settlement.lease:
+            answers.append(False)
+            continue
+        moved, entry = _settled(job, settlement, moment.now)
+        answers.append(moved is not job)
+        if moved.status != job.status and moved.status != "queued":
+            moved = outbox.announce(moved, moved.status)
+        held[job.id] = moved
+        entries += [entry] if entry else []
+    jobs.save(connection, list(held.values()))
+    history.add(connection, entries)
+    outbox.write()
+    return answers
+
+
+def expire(connection: Connection, moment: Moment) -> int:
+    """Turns jobs whose lease ended in `submitting` into `unconfirmed`; returns how many."""
+    rows = connection.execute(
+        select(table)
+        .where(table.c.status == "submitting", table.c.due_at <= moment.now)
+        .order_by(table.c.id)
+        .limit(MAX_CLAIM)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if not rows:
+        return 0
+    outbox = Outbox(connection, moment)
+    moved = [outbox.announce(Job.of(row).moved("unconfirmed", moment.now), "unconfirmed") for row in rows]
+    jobs.save(connection, moved)
+    why = "its submitter stopped before the provider's answer was recorded; it may have been taken"
+    history.add(connection, [Entry(job.id, moment.now, "unconfirmed", why) for job in moved])
+    outbox.write()
+    return len(moved)
+
+
+def abandon(connection: Connection, moment: Moment) -> None:
+    """Ends every lease of a process that is known to be dead: on SQLite, at start, there is no other."""
+    connection.execute(
+        update(table).where(table.c.status == "submitting", table.c.due_at > moment.now).values(due_at=moment.now)
+    )
+
+
+def _due_scopes(connection: Connection, moment: Moment, limits: Limits) -> list[tuple[str, str | None]]:
+    """Which provider and model, or whole provider, has something to send."""
+    due = select(table.c.provider, table.c.model).where(table.c.status == "queued", table.c.due_at <= moment.now)
+    found = connection.execute(due.distinct()).all()
+    scopes = (
+        (provider, model if limits[provider].per_model else None) for provider, model in found if provider in limits
+    )
+    return list(dict.fromkeys(scopes))
+
+
+def _oldest(connection: Connection, moment: Moment, provider: str, model: str | None, count: int) -> list[Job]:
+    query = select(table).where(table.c.status == "queued", table.c.due_at <= moment.now)
+    rows = connection.execute(
+        _scoped(query, provider, model).order_by(table.c.id).limit(count).with_for_update(skip_locked=True)
+    )
+    return [Job.of(row) for row in rows]
+
+
+def _in_flight(connection: Connection, provider: str, model: str | None) -> int:
+    query = select(func.count()).select_from(table).where(table.c.status.in_(IN_FLIGHT_JOB))
+    return int(connection.execute(_scoped(query, provider, model)).scalar_one())
+
+
+def _scoped(query: Select[Any], provider: str, model: str | None) -> Select[Any]:
+    query = query.where(table.c.provider == provider)
+    return query if model is None else query.where(table.c.model == model)
+
+
+def _take(queued: Sequence[Job], slots: Slots, lease: int) -> list[Claimed]:
+    return [
+        Claimed(job.moved("submitting", slot, lease=job.lease + 1, tries=job.tries + 1, due_at=slot + lease), slot)
+        for job, slot in zip(queued, slots.times, strict=False)
+    ]
+
+
+def _settled(job: Job, settlement: Settlement, now: int) -> tuple[Job, Entry | None]:
+    """The job after its settlement; the very same job where there is nothing to change."""
+    if settlement.outcome == "taken":
+        return _taken(job, settlement, now)
+    if job.status != "submitting":
+        return job, None
+    fault = settlement.fault
+    error = None if fault is None else {"code": fault.code, "message": fault.message}
+    why = "" if fault is None else f": {fault.code}: {fault.message}"
+    match settlement.outcome:
+        case "refused":
+            moved = job.moved("failed", now, error=error, results=[])
+            return moved, Entry(job.id, now, "refused", f"the provider refused it{why}")
+        case "put_back":
+            moved = job.moved("queued", now, due_at=settlement.due_at)
+            again = rfc3339(settlement.due_at or now)
+            return moved, Entry(job.id, now, "put_back", f"not started{why}; sent again at {again}")
+        case "unknown":
+            moved = job.moved("unconfirmed", now, error=error)
+            return moved, Entry(job.id, now, "unconfirmed", f"the provider may have taken it{why}; not sent again")
+    raise ValueError(f"unknown outcome {settlement.outcome}")
+
+
+def _taken(job: Job, settlement: Settlement, now: int) -> tuple[Job, Entry | None]:
+    entry = Entry(job.id, now, "submitted", f"the provider took it as {settlement.task_id}")
+    if job.status in ("submitting", "unconfirmed"):
+        moved = job.moved(
+            "pending",
+            now,
+            task_id=settlement.task_id,
+            submitted_at=now,
+            due_at=settlement.due_at,
+            deadline_at=settlement.deadline_at,
+            error=None,
+        )
+        return moved, entry
+    if job.task_id is None:
+        # A callback without a task_id was faster than this answer.
+        return replace(job, task_id=settlement.task_id), entry
+    return job, None

@@ -1,0 +1,63 @@
+"""Callback tokens: who holds one may answer for the provider, for one job.
+
+Good as long as the job is kept, because a late success must get in. Signing is itsdangerous' with sha256, its own
+salt and subkeys; time is checked here, because itsdangerous' `max_age` refuses a clock two seconds ahead.
+"""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+
+from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
+
+from ledger.clock import MINUTE, Clock
+from ledger.keys import SecretKeys
+
+MAX_AHEAD = 5 * MINUTE
+_SALT = "postback.callback-token.v1"
+
+
+class BadToken(ValueError):
+    """The token is not ours, is for something else, or comes from the future. It is never quoted."""
+
+
+class CallbackTokens:
+    """Mints and reads callback tokens."""
+
+    def __init__(self, keys: SecretKeys, clock: Clock) -> None:
+        self._clock = clock
+
+        class Signer(TimestampSigner):
+            def get_timestamp(self) -> int:
+                return clock() // 1_000
+
+        self._serializer = URLSafeTimedSerializer(
+            keys.subkeys("callback-token"),
+            salt=_SALT,
+            signer=Signer,
+            signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
+        )
+
+    def mint(self, job_id: str, provider: str) -> str:
+        """A token for one job at one provider, URL-safe."""
+        token = self._serializer.dumps([job_id, provider])
+        return token if isinstance(token, str) else token.decode("ascii")
+
+    def read(self, token: str) -> tuple[str, str]:
+        """The job id and provider a token speaks for. Raises `BadToken`."""
+        try:
+            payload, signed_at = self._serializer.loads(token, return_timestamp=True)
+        except (BadData, ValueError, OverflowError):
+            raise BadToken("bad signature") from None
+        if _milliseconds(signed_at) > self._clock() + MAX_AHEAD:
+            raise BadToken("signed in the future")
+        match payload:
+            case [str(job_id), str(provider)]:
+                return job_id, provider
+        raise BadToken("bad payload")
+
+
+def _milliseconds(signed_at: Any) -> int:
+    if not isinstance(signed_at, datetime):
+        raise BadToken("bad timestamp")
+    return int(signed_at.replace(tzinfo=UTC).timestamp() * 1_000)
