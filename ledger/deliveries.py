@@ -16,6 +16,9 @@ from ledger.pages import Page, page
 from ledger.schema import attempts
 from ledger.schema import deliveries as table
 
+RECOVERABLE = ("dead", "skipped")
+"""What a recovery sends again if it is not told otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
@@ -136,6 +139,31 @@ def redeliver(connection: Connection, moment: Moment, delivery_id: str, trigger:
         )
     )
     return get(connection, delivery_id)
+
+
+def recover(
+    connection: Connection,
+    moment: Moment,
+    subscriber_id: str,
+    *,
+    since: int,
+    until: int | None = None,
+    statuses: Sequence[str] | None = None,
+) -> int:
+    """Makes a subscriber's finished deliveries of a window of time due again; returns how many.
+
+    `since` and `until` (exclusive) are when the deliveries were made, in milliseconds; `statuses` are dead and skipped
+    if they are left out. Raises `NotFound` and `Refused`.
+    """
+    if not subscribers.get(connection, subscriber_id).enabled:
+        raise Refused("the subscriber is disabled; enable it first")
+    finished = [status for status in statuses or RECOVERABLE if status not in OPEN_DELIVERY]
+    query = update(table).where(table.c.subscriber_id == subscriber_id, table.c.status.in_(finished))
+    query = query.where(table.c.created_at >= since)
+    if until is not None:
+        query = query.where(table.c.created_at < until)
+    again = {"status": "pending", "trigger": "recover", "due_at": moment.now, "finished_at": None}
+    return connection.execute(query.values(**again, attempts_before=table.c.attempt_count)).rowcount
 
 
 def abandon(connection: Connection, moment: Moment) -> None:

@@ -1,6 +1,9 @@
 """What the database knows about its installation: which secret key it was last used with."""
 
+import contextlib
+
 from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from ledger.errors import CannotOpen
 from ledger.keys import SecretKeys
@@ -8,6 +11,7 @@ from ledger.moment import Moment
 from ledger.schema import facts
 
 _SIGNING_KEY = "signing_key"
+_WRITABLE = "writable"
 
 
 def check_keys(connection: Connection, moment: Moment, keys: SecretKeys) -> None:
@@ -26,3 +30,11 @@ def check_keys(connection: Connection, moment: Moment, keys: SecretKeys) -> None
         )
     elif known != keys.fingerprints[-1]:
         connection.execute(update(facts).where(facts.c.name == _SIGNING_KEY).values(value=keys.fingerprints[-1]))
+
+
+def touch(connection: Connection, moment: Moment) -> None:
+    """Writes something, to see that it can be done."""
+    done = connection.execute(update(facts).where(facts.c.name == _WRITABLE).values(value=str(moment.now)))
+    if done.rowcount == 0:
+        with contextlib.suppress(IntegrityError), connection.begin_nested():  # another process was first
+            connection.execute(insert(facts).values(name=_WRITABLE, value=str(moment.now)))

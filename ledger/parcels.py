@@ -50,16 +50,13 @@ def claim(connection: Connection, moment: Moment, *, limit: int, lease: int) -> 
 
 
 def _oldest(connection: Connection, moment: Moment, ready: Sequence[Any], limit: int) -> list[str]:
-    busy: dict[str, int] = dict(
-        connection.execute(
-            select(table.c.subscriber_id, func.count())
-            .where(table.c.status == "delivering", table.c.due_at > moment.now)
-            .where(table.c.subscriber_id.in_([row.id for row in ready]))
-            .group_by(table.c.subscriber_id)
-        )
-        .tuples()
-        .all()
+    counted = connection.execute(
+        select(table.c.subscriber_id, func.count().label("sending"))
+        .where(table.c.status == "delivering", table.c.due_at > moment.now)
+        .where(table.c.subscriber_id.in_([row.id for row in ready]))
+        .group_by(table.c.subscriber_id)
     )
+    busy: dict[str, int] = {row.subscriber_id: row.sending for row in counted}
     share = max(1, limit // len(ready))
     parts = []
     for row in ready[:limit]:

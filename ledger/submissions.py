@@ -22,6 +22,9 @@ from ledger.verdict import Fault
 
 MAX_CLAIM = 64
 
+_MINE = ("queued", "submitting")
+"""What the submitter comes back for: jobs to send, and leases to end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
@@ -73,7 +76,7 @@ def claim(connection: Connection, moment: Moment, limits: Limits, lease: int) ->
             dues += [slots.next_at] if len(slots.times) < len(queued) else []
     jobs.save(connection, [one.job for one in claimed])
     later = connection.execute(
-        select(func.min(table.c.due_at)).where(table.c.status == "queued", table.c.due_at > moment.now)
+        select(func.min(table.c.due_at)).where(table.c.status.in_(_MINE), table.c.due_at > moment.now)
     ).scalar()
     dues += [later] if later is not None else []
     return Claim(tuple(claimed), min(dues, default=None))

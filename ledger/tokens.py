@@ -5,6 +5,7 @@ salt and subkeys; time is checked here, because itsdangerous' `max_age` refuses 
 """
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,9 @@ from ledger.clock import MINUTE, Clock
 from ledger.keys import SecretKeys
 
 MAX_AHEAD = 5 * MINUTE
+BLANK = b"[callback token]"
 _SALT = "postback.callback-token.v1"
+_LIKE_A_TOKEN = re.compile(rb"[A-Za-z0-9_-]{40,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{40,}")
 
 
 class BadToken(ValueError):
@@ -55,6 +58,17 @@ class CallbackTokens:
             case [str(job_id), str(provider)]:
                 return job_id, provider
         raise BadToken("bad payload")
+
+    def blank(self, text: bytes) -> bytes:
+        """The text without our own tokens: providers echo the callback_url, and what they say is stored and shown."""
+        return _LIKE_A_TOKEN.sub(lambda found: BLANK if self._ours(found[0]) else found[0], text)
+
+    def _ours(self, token: bytes) -> bool:
+        try:
+            self.read(token.decode("ascii"))
+        except BadToken:
+            return False
+        return True
 
 
 def _milliseconds(signed_at: Any) -> int:

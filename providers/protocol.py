@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from providers.parameters import Parameter
+
 
 class Unreadable(ValueError):
     """A body that is not what this provider sends. The message says why, without quoting the body."""
@@ -156,9 +158,19 @@ class Provider(Protocol):
     name: str
     calls_back: bool
     """Whether the provider itself POSTs the result to a `callback_url`; if not, the poller does it for it."""
+    paced_by_model: bool
+    """Whether submissions are limited for each model, or for the account as a whole."""
     default_model: str | None
     models: tuple[str, ...]
     """Models that the documents name; an explicit `provider` may always ask for others."""
+    parameters: tuple[Parameter, ...]
+    """What the documents say of each input and parameter; others are passed on unchanged."""
+
+    def has(self, model: str) -> bool:
+        """Whether the table of this provider has a model of that name, so that a job needs no explicit provider."""
+
+    def hint(self, code: str) -> str | None:
+        """What a person can do about an error code; None where we know no remedy."""
 
     def check(self, order: Order) -> Check:
         """Judges shape and type. Unusual values only warn: the provider decides what it accepts."""

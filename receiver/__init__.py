@@ -1,0 +1,1 @@
+"""Results come in through the callback endpoint; notifications go out, signed, guarded and retried."""

@@ -1,0 +1,126 @@
+"""Speaks HTTP with one provider and tells what came of it in the provider protocol's words."""
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import httpx2 as httpx
+
+from providers.protocol import Account, Answer, Call, Disposition, Order, Provider, Reading, Refusal
+
+TIMEOUT = 20
+"""Seconds for a whole exchange: connect, send, and the answer's last byte."""
+
+MAX_ANSWER = 4 * 1024 * 1024
+"""Bytes of an answer that are read; a longer one is garbage."""
+
+_NOT_STARTED = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+"""Errors after which not one byte of the request has left."""
+
+
+class ProviderClient:
+    """One provider's account. Its methods never raise for what the other side does: that is a `Refusal`.
+
+    `blank` takes our own callback tokens out of an answer before anything reads or stores it.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        account: Account,
+        blank: Callable[[bytes], bytes],
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.provider = provider
+        self.account = account
+        self._blank = blank
+        self._queries = _client(transport, keepalive=10)
+        # A submission travels on a connection of its own: on a kept one that the other side is just closing,
+        # nobody could tell whether it arrived.
+        self._submissions = _client(transport, keepalive=0)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._queries.aclose()
+        await self._submissions.aclose()
+
+    async def submit(self, order: Order, callback_url: str | None) -> tuple[Reading | Refusal, bytes]:
+        """What the provider said to a submission, and the answer's body (a result may already be in it).
+
+        `RETRY` and `THROTTLE` mean that the job was provably not started.
+        """
+        try:
+            answer = await self._exchange(self._submissions, self.provider.submit(order, callback_url))
+        except _NOT_STARTED as error:
+            return _unreached(error, Disposition.RETRY), b""
+        except (httpx.HTTPError, TimeoutError) as error:
+            return _unreached(error, Disposition.AMBIGUOUS), b""
+        return self.provider.read_submit(answer), answer.body
+
+    async def fetch(self, task_id: str) -> tuple[Reading | Refusal, bytes]:
+        """What the provider says about a job, and for a finished one the body of the callback that it becomes."""
+        try:
+            answer = await self._exchange(self._queries, self.provider.fetch(task_id))
+        except (httpx.HTTPError, TimeoutError) as error:
+            return _unreached(error, Disposition.RETRY), b""
+        said = self.provider.read_fetch(answer)
+        finished = isinstance(said, Reading) and said.status.final
+        return said, self.provider.callback_body(answer) if finished else b""
+
+    async def cancel(self, task_id: str) -> Refusal | None:
+        """None when the provider canceled the job."""
+        call = self.provider.cancel(task_id)
+        if call is None:
+            return Refusal(
+                Disposition.FINAL, "NotSupported", f"{self.provider.name} cannot cancel a job that it has taken", 409
+            )
+        try:
+            return self.provider.read_cancel(await self._exchange(self._queries, call))
+        except (httpx.HTTPError, TimeoutError) as error:
+            return _unreached(error, Disposition.RETRY)
+
+    async def _exchange(self, client: httpx.AsyncClient, call: Call) -> Answer:
+        headers = {**self.provider.headers(self.account), **call.headers}
+        url = self.account.base_url + call.path
+        async with asyncio.timeout(TIMEOUT):
+            async with client.stream(call.method, url, headers=headers, content=call.body) as response:
+                body = bytearray()
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > MAX_ANSWER:
+                        raise httpx.DecodingError(f"the answer is longer than {MAX_ANSWER} bytes")
+                names = {name.lower(): value for name, value in response.headers.items()}
+                return Answer(response.status_code, names, self._blank(bytes(body)))
+
+
+def _client(transport: httpx.AsyncBaseTransport | None, *, keepalive: int) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=transport,
+        timeout=TIMEOUT,
+        follow_redirects=False,
+        limits=httpx.Limits(max_keepalive_connections=keepalive),
+    )
+
+
+def _unreached(error: Exception, disposition: Disposition) -> Refusal:
+    """Names the kind of error, and never its text, which may hold a URL."""
+    kinds: dict[type[Exception], str] = {
+        httpx.ConnectTimeout: "it could not be reached in time",
+        httpx.ConnectError: "it could not be reached",
+        httpx.PoolTimeout: "too many requests were waiting",
+    }
+    message = kinds.get(type(error), f"the connection broke ({type(error).__name__})")
+    if isinstance(error, (TimeoutError, httpx.ReadTimeout)):
+        message = f"no answer within {TIMEOUT} seconds"
+    return Refusal(disposition, "Unreachable", f"The provider did not answer: {message}.", 0)

@@ -1,0 +1,122 @@
+"""Sends queued jobs to their providers, each at most once unless it provably did not start."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any
+
+import structlog
+
+from dispatcher.callback import CallbackPoster, callback_url
+from dispatcher.client import TIMEOUT, ProviderClient
+from dispatcher.reach import can_call
+from dispatcher.rhythm import next_poll, next_try
+from ledger import submissions
+from ledger.batch import Batch
+from ledger.clock import SECOND
+from ledger.job import Job
+from ledger.ledger import Ledger
+from ledger.pace import Limits
+from ledger.submissions import Claimed, Settlement
+from ledger.tokens import CallbackTokens
+from providers.protocol import Disposition, Fault, Order, Reading, Refusal
+
+log = structlog.get_logger()
+
+LEASE = (TIMEOUT + 10) * SECOND
+"""How long a submission may take. What is still `submitting` after it is `unconfirmed`."""
+
+Spawn = Callable[[Coroutine[Any, Any, None]], None]
+"""Runs a coroutine beside the loop; the runner waits for it before it stops."""
+
+
+class Submitter:
+    """One loop: claims queued jobs within their pace, sends each, settles it behind its lease.
+
+    `poll_after` is when a missing callback is asked for, by provider, in milliseconds; `on_taken` is called when
+    there may be a job to ask about.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        clients: Mapping[str, ProviderClient],
+        tokens: CallbackTokens,
+        poster: CallbackPoster,
+        *,
+        public_url: str,
+        limits: Limits,
+        deadline: int,
+        poll_after: Mapping[str, int],
+        spawn: Spawn,
+        on_taken: Callable[[], None] = lambda: None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._ledger = ledger
+        self._clients = clients
+        self._tokens = tokens
+        self._poster = poster
+        self._public_url = public_url
+        self._limits = {name: limit for name, limit in limits.items() if name in clients}
+        self._deadline = deadline
+        self._poll_after = poll_after
+        self._spawn = spawn
+        self._on_taken = on_taken
+        self._sleep = sleep
+        self._jitter = jitter
+        self._settle = Batch(ledger, submissions.settle)
+
+    async def run_once(self, now: int) -> int | None:
+        """Ends leases that ran out, starts what may be sent, and returns when it wants to be called again."""
+        await self._ledger.write(submissions.expire)
+        claim = await self._ledger.write(submissions.claim, self._limits, LEASE)
+        for claimed in claim.jobs:
+            self._spawn(self._submit(claimed))
+        return claim.next_due
+
+    async def _submit(self, claimed: Claimed) -> None:
+        job = claimed.job
+        client = self._clients[job.provider]
+        order = Order(job.model, job.input, job.parameters)
+        url = self._callback_url(client, job)
+        await self._sleep(max(0, claimed.send_at - self._ledger.clock()) / 1_000)
+        if job.due_at is None or self._ledger.clock() >= job.due_at:
+            return  # stopped past our lease: the job is unconfirmed by now, and may have been sent again by a person
+        said, body = await client.submit(order, url)
+        settlement = self._settlement(job, said, called_back=url is not None)
+        settled = await self._settle.add(settlement)
+        log.info("submitted", job_id=job.id, provider=job.provider, outcome=settlement.outcome, settled=settled)
+        self._on_taken()
+        if isinstance(said, Reading) and said.status.final:
+            # The acknowledgement already held the result. Should this POST fail, asking will find it again.
+            await self._poster.post(job, body)
+
+    def _callback_url(self, client: ProviderClient, job: Job) -> str | None:
+        if client.provider.calls_back and can_call(client.account.base_url, self._public_url):
+            return callback_url(self._public_url, self._tokens, job)
+        return None
+
+    def _settlement(self, job: Job, said: Reading | Refusal, *, called_back: bool) -> Settlement:
+        now = self._ledger.clock()
+        if isinstance(said, Reading):
+            if said.task_id is None and not said.status.final:
+                fault = Fault("NoTaskId", "The provider answered without a task_id.")
+                return Settlement(job.id, job.lease, "unknown", fault=fault)
+            wait = self._poll_after.get(job.provider, 0) if called_back else next_poll(0, self._jitter())
+            return Settlement(
+                job.id,
+                job.lease,
+                "taken",
+                task_id=said.task_id,
+                due_at=now + wait,
+                deadline_at=now + self._deadline,
+            )
+        fault = Fault(said.code, said.message)
+        match said.disposition:
+            case Disposition.RETRY | Disposition.THROTTLE:
+                wait = next_try(job.tries, self._jitter(), said.retry_after)
+                return Settlement(job.id, job.lease, "put_back", due_at=now + wait, fault=fault)
+            case Disposition.AMBIGUOUS:
+                return Settlement(job.id, job.lease, "unknown", fault=fault)
+        return Settlement(job.id, job.lease, "refused", fault=fault)

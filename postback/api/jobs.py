@@ -1,0 +1,125 @@
+"""The API's calls on jobs."""
+
+import hashlib
+import json
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from dispatcher.canceler import cancel
+from ledger import erase, jobs
+from ledger.jobs import Draft, Filter
+from ledger.lifecycle import JOB
+from ledger.timeline import timeline
+from postback.api import requests
+from postback.api.models import NewJob
+from postback.house import House
+from providers import PROVIDERS, choose
+from providers.protocol import Order, Provider
+from receiver.problems import Problem
+
+MAX_KEY = 255
+
+
+async def create(house: House, request: Request) -> Response:
+    """Records a job and answers 202 before anything is sent."""
+    asked = await requests.read(request, NewJob, house.settings.max_body)
+    provider = _provider(house, asked)
+    order = Order(asked.model, asked.input, asked.parameters or {})
+    check = provider.check(order)
+    if check.problems:
+        raise requests.invalid(*((problem.pointer, problem.message) for problem in check.problems))
+    key = _idempotency_key(request)
+    draft = Draft(
+        provider=provider.name,
+        model=asked.model,
+        input=asked.input,
+        parameters=asked.parameters or {},
+        metadata=asked.metadata or {},
+        warnings=check.warnings,
+        idempotency_key=key,
+        idempotency_digest=None if key is None else _digest(asked),
+    )
+    job = await house.ledger.write(jobs.create, draft)
+    house.wake("submitter")
+    return JSONResponse(job.document(), 202, headers={"Location": f"/v1/jobs/{job.id}"})
+
+
+async def find(house: House, request: Request) -> Response:
+    """Lists jobs."""
+    cursor, limit = requests.page_of(request)
+    wanted = Filter(
+        status=requests.choice(request, "status", JOB),
+        provider=requests.choice(request, "provider", PROVIDERS),
+        model=requests.text(request, "model"),
+        task_id=requests.text(request, "task_id"),
+        created_after=requests.time(request, "created_after"),
+        created_before=requests.time(request, "created_before"),
+    )
+    page = await house.ledger.read(jobs.find, wanted, cursor=cursor, limit=limit)
+    return JSONResponse({"data": [job.document() for job in page.data], "next_cursor": page.next_cursor})
+
+
+async def get(house: House, request: Request) -> Response:
+    """One job."""
+    job = await house.ledger.read(jobs.get, request.path_params["id"])
+    return JSONResponse(job.document())
+
+
+async def story(house: House, request: Request) -> Response:
+    """Everything that happened to a job."""
+    return JSONResponse({"data": await house.ledger.read(timeline, request.path_params["id"])})
+
+
+async def take_back(house: House, request: Request) -> Response:
+    """Cancels a job."""
+    job = await cancel(house.ledger, house.clients, request.path_params["id"])
+    house.wake("forwarder")
+    return JSONResponse(job.document())
+
+
+async def resubmit(house: House, request: Request) -> Response:
+    """Asks for the same again, as a new job."""
+    job = await house.ledger.write(jobs.resubmit, request.path_params["id"])
+    house.wake("submitter")
+    return JSONResponse(job.document(), 202, headers={"Location": f"/v1/jobs/{job.id}"})
+
+
+async def delete(house: House, request: Request) -> Response:
+    """Erases a finished job."""
+    await house.ledger.write(erase.erase, request.path_params["id"])
+    return Response(status_code=204)
+
+
+def _provider(house: House, asked: NewJob) -> Provider:
+    provider = choose(asked.model) if asked.provider is None else PROVIDERS.get(asked.provider)
+    names = " or ".join(PROVIDERS)
+    if provider is None and asked.provider is not None:
+        raise requests.invalid(("/provider", f"there is no provider {asked.provider}; write {names}"))
+    if provider is None:
+        raise requests.invalid(
+            (
+                "/model",
+                f"no provider is known to have the model {asked.model}; name one in provider ({names}) to try it",
+            )
+        )
+    if "dispatcher" in house.roles and provider.name not in house.clients:
+        key = {"dashscope": "DASHSCOPE_API_KEY", "acedata": "ACEDATA_API_TOKEN"}.get(provider.name, "its key")
+        others = [name for name in house.clients if PROVIDERS[name].has(asked.model)]
+        instead = f', or write "provider": "{others[0]}"' if others else ""
+        raise requests.invalid(
+            ("/provider", f"no key for {provider.name} is set: set {key} and start the server again{instead}")
+        )
+    return provider
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
+        raise Problem("bad-request", f"Idempotency-Key must be 1 to {MAX_KEY} printable ASCII characters.")
+    return key
+
+
+def _digest(asked: NewJob) -> str:
+    canonical = json.dumps(asked.model_dump(exclude_none=True), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("utf-8")).hexdigest()

@@ -1,0 +1,141 @@
+"""The OpenAPI 3.1 description, made from the table of calls and the models."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from ledger.outbox import EVENTS, JOB_EVENTS
+from ledger.pages import DEFAULT_LIMIT, MAX_LIMIT
+from postback import __version__
+from postback.api import models
+from postback.api.calls import CALLS, Call, Query
+from receiver.problems import KINDS
+
+_REF = "#/components/schemas/{model}"
+_TITLES = {kind.status: kind.title for kind in reversed(list(KINDS.values()))}
+
+
+def describe() -> dict[str, Any]:
+    """The whole document."""
+    paths: dict[str, dict[str, Any]] = {}
+    for call in CALLS:
+        paths.setdefault(call.path, {})[call.method.lower()] = _operation(call)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Postback",
+            "version": __version__,
+            "description": "Fire-and-forget AI image jobs, delivered as webhooks you can trust.",
+            "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
+        },
+        "security": [{"key": []}],
+        "paths": paths,
+        "webhooks": {event: {"post": _webhook(event)} for event in EVENTS},
+        "components": {
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "schemas": _schemas(),
+        },
+    }
+
+
+def _schemas() -> dict[str, Any]:
+    used: dict[type[BaseModel], str] = {models.Problem: "serialization", models.NotifiedJob: "serialization"}
+    for call in CALLS:
+        used |= {call.body: "validation"} if call.body else {}
+        used |= {call.answer: "serialization"} if call.answer else {}
+    _, document = models_json_schema(list(used.items()), ref_template=_REF)  # type: ignore[arg-type]
+    schemas: dict[str, Any] = document["$defs"]
+    return schemas
+
+
+def _operation(call: Call) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": f"{call.handler.__module__.rsplit('.', 1)[-1]}_{call.handler.__name__}",
+        "summary": call.says,
+        "tags": [call.path.split("/")[2] if call.path.startswith("/v1/") else "health"],
+        "parameters": list(_parameters(call)),
+        "responses": _responses(call),
+    }
+    if call.body is not None:
+        content = {"application/json": {"schema": _ref(call.body)}}
+        optional = not call.body.model_json_schema().get("required")
+        operation["requestBody"] = {"required": not optional, "content": content}
+    if call.open:
+        operation["security"] = []
+    return operation
+
+
+def _parameters(call: Call) -> Sequence[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    if "{id}" in call.path:
+        found.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
+    if call.path == "/v1/jobs" and call.method == "POST":
+        says = "Any text of yours; the same key with the same body returns the same job."
+        schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
+        found.append({"name": "Idempotency-Key", "in": "header", "description": says, "schema": schema})
+    found += [_query(query) for query in call.queries]
+    if call.paged:
+        limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
+        found.append({"name": "limit", "in": "query", "schema": limit})
+        says = "`next_cursor` of the page before."
+        found.append({"name": "cursor", "in": "query", "description": says, "schema": {"type": "string"}})
+    return found
+
+
+def _query(query: Query) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string"}
+    if query.choices:
+        schema["enum"] = list(query.choices)
+    if query.kind == "time":
+        schema["format"] = "date-time"
+    return {"name": query.name, "in": "query", "description": query.says, "schema": schema}
+
+
+def _responses(call: Call) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": call.says}
+    if call.answer is not None:
+        schema = _page(call.answer) if call.paged else _ref(call.answer)
+        answer["content"] = {"application/json": {"schema": schema}}
+    responses = {str(call.status): answer}
+    if call.path.endswith("/test"):
+        responses["202"] = {**answer, "description": "No attempt was made in time; look at the delivery later."}
+    statuses = {*call.problems, *(() if call.open else (401, 503))}
+    statuses |= {400} if call.paged else set()
+    statuses |= {400, 413, 415} if call.body is not None else set()
+    for status in sorted(statuses):
+        content = {"application/problem+json": {"schema": _ref(models.Problem)}}
+        responses[str(status)] = {"description": _TITLES[status], "content": content}
+    return responses
+
+
+def _page(item: type[BaseModel]) -> dict[str, Any]:
+    cursor = {"type": ["string", "null"]}
+    properties = {"data": {"type": "array", "items": _ref(item)}, "next_cursor": cursor}
+    return {"type": "object", "properties": properties, "required": ["data", "next_cursor"]}
+
+
+def _webhook(event: str) -> dict[str, Any]:
+    data = _ref(models.NotifiedJob) if event in JOB_EVENTS else {"type": "object"}
+    properties = {
+        "type": {"const": event},
+        "timestamp": {"type": "string", "format": "date-time"},
+        "data": data,
+    }
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    says = "Signed as Standard Webhooks 1.0 says. Any 2xx is success; anything else is tried again."
+    return {
+        "summary": f"`{event}`",
+        "description": says,
+        "parameters": [
+            {"name": name, "in": "header", "required": True, "schema": {"type": "string"}}
+            for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
+        ],
+        "requestBody": {"content": {"application/json": {"schema": schema}}},
+        "responses": {"2XX": {"description": "Received."}},
+    }
+
+
+def _ref(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": _REF.format(model=model.__name__)}

@@ -1,0 +1,110 @@
+"""The HTTP application of one process: the routes of its roles, and every error as a problem document."""
+
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ledger.errors import KeyReused, LedgerError, NotFound, Refused, Unavailable
+from ledger.pages import BadCursor
+from postback.api import docs, openapi
+from postback.api.calls import CALLS, Call
+from postback.house import House
+from receiver.problems import Problem
+
+log = structlog.get_logger()
+
+_PROBLEM_OF: dict[type[LedgerError], str] = {
+    NotFound: "not-found",
+    KeyReused: "idempotency-key-reused",
+    Refused: "conflict",
+    BadCursor: "bad-cursor",
+    Unavailable: "unavailable",
+}
+"""What each ledger error is on the wire, the more special first."""
+
+
+def create_app(house: House) -> Starlette:
+    """The application; its lifespan starts and stops the house's loops."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await house.start(app)
+        try:
+            yield
+        finally:
+            await house.stop()
+
+    routes = [_route(house, call) for call in CALLS if call.open or "api" in house.roles]
+    if "receiver" in house.roles:
+        routes += house.intake.routes()
+    if "api" in house.roles:
+        description = openapi.describe()
+        routes += [
+            Route("/openapi.json", lambda _: JSONResponse(description)),
+            Route("/docs", docs.page(description)),
+        ]
+    return Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        exception_handlers={
+            Problem: _problem,
+            LedgerError: _ledger_error,
+            HTTPException: _http_exception,
+            Exception: _unexpected,
+        },
+    )
+
+
+def _route(house: House, call: Call) -> Route:
+    async def endpoint(request: Request) -> Response:
+        if not call.open:
+            _authorize(house, request)
+        return await call.handler(house, request)
+
+    return Route(call.path, endpoint, methods=[call.method])
+
+
+def _authorize(house: House, request: Request) -> None:
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    good = scheme.lower() == "bearer" and secrets.compare_digest(key.strip().encode(), house.api_key.encode())
+    if not good:
+        raise Problem(
+            "unauthorized",
+            "Send the API key as 'Authorization: Bearer KEY'. The server keeps it in POSTBACK_HOME/api.key "
+            "unless POSTBACK_API_KEY is set.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return error.response()
+
+
+async def _ledger_error(request: Request, error: Exception) -> Response:
+    kind = next((kind for known, kind in _PROBLEM_OF.items() if isinstance(error, known)), None)
+    if kind is None:
+        return await _unexpected(request, error)
+    return Problem(kind, f"{str(error)[:1].upper()}{str(error)[1:]}.").response()
+
+
+async def _http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        return Problem("method-not-allowed", "This address takes another method.", headers=error.headers).response()
+    if error.status_code == 404:
+        return Problem("not-found", "There is nothing here.").response()
+    return Problem("bad-request", "The request cannot be understood.").response()
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    # The path is left out: a callback's path is its authority.
+    log.error("unexpected", method=request.method, exc_info=error)
+    return Problem("internal", "Something went wrong on our side; the log says what.").response()

@@ -1,0 +1,144 @@
+"""The management API as the command line sees it: JSON in, JSON out, every error a message and an exit code."""
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+from urllib.parse import quote, urlsplit
+
+import httpx2 as httpx
+
+from postback.cli.errors import CommandFailed, ExitCode
+from postback.settings import Settings
+
+TIMEOUT_SECONDS = 30.0
+
+
+class ApiKey(NamedTuple):
+    """The bearer key, None when there is none, and where it came from or was looked for."""
+
+    value: str | None
+    place: str
+
+
+class Client:
+    """Speaks to the server at `settings.url`. Its methods raise `CommandFailed` for everything but a 2xx."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = settings.url
+        self._key = find_key(settings)
+        headers = {"authorization": f"Bearer {self._key.value}"} if self._key.value else {}
+        self._http = httpx.Client(
+            base_url=self._url,
+            headers=headers,
+            timeout=TIMEOUT_SECONDS,
+            # A proxy of the environment cannot reach this machine's own loopback.
+            trust_env=not _is_loopback(self._url),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def get(self, *path: str, query: Mapping[str, str | int | None] | None = None) -> dict[str, Any]:
+        """GET /v1/path…; query values that are None are left out."""
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        return self._ask("GET", path, params=given)
+
+    def post(
+        self, *path: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """POST /v1/path… with a JSON body."""
+        return self._ask("POST", path, json=body or {}, headers=headers)
+
+    def patch(self, *path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """PATCH /v1/path… with a JSON body."""
+        return self._ask("PATCH", path, json=body)
+
+    def delete(self, *path: str) -> dict[str, Any]:
+        """DELETE /v1/path…"""
+        return self._ask("DELETE", path)
+
+    def _ask(self, method: str, path: tuple[str, ...], **request: Any) -> dict[str, Any]:
+        if not all(path):
+            raise CommandFailed("an id is missing: it was given as an empty text", ExitCode.USAGE)
+        target = "/v1/" + "/".join(quote(part, safe="") for part in path)
+        try:
+            response = self._http.request(method, target, **request)
+        except httpx.TimeoutException:
+            raise CommandFailed(
+                f"{self._url} did not answer within {TIMEOUT_SECONDS:.0f} s; it may still have taken the request",
+                ExitCode.UNREACHABLE,
+            ) from None
+        except httpx.TransportError as error:
+            raise CommandFailed(
+                f"no server answers at {self._url} ({error}). Is it running? Start it with: postback serve",
+                ExitCode.UNREACHABLE,
+            ) from None
+        if response.is_success:
+            return {} if response.status_code == httpx.codes.NO_CONTENT else self._object(response)
+        raise self._refusal(response)
+
+    def _object(self, response: httpx.Response) -> dict[str, Any]:
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise CommandFailed(
+                f"what answers at {self._url} is not Postback (status {response.status_code}, no JSON object); "
+                "is POSTBACK_URL right?",
+                ExitCode.UNREACHABLE,
+            )
+        return answer
+
+    def _refusal(self, response: httpx.Response) -> CommandFailed:
+        problem = self._object(response)
+        message = _problem_text(problem) or f"the server answered {response.status_code}"
+        match response.status_code:
+            case 401 | 403 if self._key.value is None:
+                return CommandFailed(f"{message}\nNo API key was found in {self._key.place}", ExitCode.NOT_ALLOWED)
+            case 401 | 403:
+                return CommandFailed(f"{message}\nThe API key came from {self._key.place}", ExitCode.NOT_ALLOWED)
+            case 404:
+                return CommandFailed(message, ExitCode.NOT_FOUND)
+            case 400 | 422:
+                return CommandFailed(message, ExitCode.USAGE)
+        return CommandFailed(message)
+
+
+def find_key(settings: Settings) -> ApiKey:
+    """The key that is set, else the one that the server keeps in its home."""
+    if settings.api_key is not None:
+        return ApiKey(settings.api_key.get_secret_value(), "POSTBACK_API_KEY")
+    path = settings.api_key_file
+    try:
+        key = path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return ApiKey(None, f"POSTBACK_API_KEY, POSTBACK_API_KEY_FILE and {path}")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not ASCII text"
+        raise CommandFailed(f"cannot read the API key in {path}: {reason}", ExitCode.NOT_ALLOWED) from None
+    return ApiKey(key, str(path))
+
+
+def _problem_text(problem: Mapping[str, Any]) -> str:
+    """The sentences of an `application/problem+json` (RFC 9457): its detail, then a line for each other bad field."""
+    lines = [str(problem.get("detail") or problem.get("title") or "")]
+    for error in problem.get("errors") or ():
+        field, sentence = error.get("pointer") or error.get("parameter") or "/", error.get("detail", "")
+        if sentence not in lines[0]:
+            lines.append(f"  {field}: {sentence}")
+    return "\n".join(lines).strip("\n")
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,95 @@
+"""`postback deliveries`: getting notifications to subscribers."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from postback.cli import output
+from postback.cli.options import Cursor, Json, Limit
+from postback.cli.session import connect
+
+app = typer.Typer(help="Inspect deliveries and send them again.", no_args_is_help=True)
+
+DeliveryId = Annotated[str, typer.Argument(metavar="DELIVERY", help="A delivery's id: dlv_…")]
+
+_COLUMNS = {
+    "ID": "id",
+    "STATUS": "status",
+    "TYPE": "type",
+    "SUBSCRIBER": "subscriber_id",
+    "JOB": "job_id",
+    "ATTEMPTS": "attempt_count",
+    "NEXT": "next_attempt_at",
+    "LAST ERROR": "last_error",
+}
+_ATTEMPT_COLUMNS = {
+    "#": "number",
+    "TRIGGER": "trigger",
+    "STARTED": "started_at",
+    "MS": "duration_ms",
+    "STATUS": "status_code",
+    "ERROR": "error_class",
+    "WHY": "error",
+    "RESPONSE": "response_excerpt",
+}
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    status: Annotated[str | None, typer.Option(help="pending, delivering, delivered, dead or skipped.")] = None,
+    subscriber_id: Annotated[
+        str | None, typer.Option("--subscriber-id", "--subscriber", help="Only deliveries to this subscriber.")
+    ] = None,
+    job_id: Annotated[str | None, typer.Option("--job-id", "--job", help="Only deliveries about this job.")] = None,
+    notification_id: Annotated[
+        str | None, typer.Option("--notification-id", "--notification", help="Only deliveries of this notification.")
+    ] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    as_json: Json = False,
+) -> None:
+    """List deliveries, newest first."""
+    query: dict[str, str | int | None] = {
+        "status": status,
+        "subscriber_id": subscriber_id,
+        "job_id": job_id,
+        "notification_id": notification_id,
+        "limit": limit,
+        "cursor": cursor,
+    }
+    with connect(context) as api:
+        page = api.get("deliveries", query=query)
+    output.print_page(_COLUMNS, page, as_json, "No deliveries.")
+
+
+@app.command()
+def show(context: typer.Context, delivery_id: DeliveryId, as_json: Json = False) -> None:
+    """Show a delivery and each of its attempts."""
+    with connect(context) as api:
+        delivery = api.get("deliveries", delivery_id)
+    if as_json:
+        output.print_json(delivery)
+        return
+    print_delivery(delivery)
+
+
+@app.command()
+def redeliver(context: typer.Context, delivery_id: DeliveryId, as_json: Json = False) -> None:
+    """Send a finished delivery again, on a fresh schedule."""
+    with connect(context) as api:
+        delivery = api.post("deliveries", delivery_id, "redeliver")
+    if as_json:
+        output.print_json(delivery)
+        return
+    output.print_table({"ID": "id", "STATUS": "status"}, [delivery])
+    output.say(f"Follow it with: postback deliveries show {delivery_id}")
+
+
+def print_delivery(delivery: Mapping[str, Any]) -> None:
+    """A delivery for people: its fields, then its attempts."""
+    output.print_details({name: value for name, value in delivery.items() if name != "attempts"})
+    if delivery.get("attempts"):
+        output.print_heading("Attempts")
+        output.print_table(_ATTEMPT_COLUMNS, delivery["attempts"])

@@ -1,0 +1,121 @@
+"""`postback jobs`: the image jobs."""
+
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from postback.cli import output
+from postback.cli.options import Cursor, Json, Limit, Since, Yes
+from postback.cli.session import connect
+
+app = typer.Typer(help="List, inspect, cancel, resubmit and erase jobs.", no_args_is_help=True)
+
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="A job's id: job_…")]
+
+_COLUMNS = {
+    "ID": "id",
+    "STATUS": "status",
+    "PROVIDER": "provider",
+    "MODEL": "model",
+    "CREATED": "created_at",
+    "FINISHED": "finished_at",
+}
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    status: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
+    provider: Annotated[str | None, typer.Option(help="Only jobs of this provider.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only jobs of this model.")] = None,
+    task_id: Annotated[str | None, typer.Option(help="Only the job with this id at its provider.")] = None,
+    created_after: Since = None,
+    created_before: Since = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    as_json: Json = False,
+) -> None:
+    """List jobs, newest first."""
+    query: dict[str, str | int | None] = {
+        "status": status,
+        "provider": provider,
+        "model": model,
+        "task_id": task_id,
+        "created_after": created_after,
+        "created_before": created_before,
+        "limit": limit,
+        "cursor": cursor,
+    }
+    with connect(context) as api:
+        page = api.get("jobs", query=query)
+    output.print_page(_COLUMNS, page, as_json, "No jobs. Submit one with: postback submit MODEL PROMPT")
+
+
+@app.command()
+def show(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
+    """Show a job and everything that happened to it."""
+    with connect(context) as api:
+        job = api.get("jobs", job_id)
+        timeline = api.get("jobs", job_id, "timeline")["data"]
+    if as_json:
+        output.print_json({**job, "timeline": timeline})
+        return
+    print_job(job)
+    output.print_heading("Timeline")
+    output.print_table({"AT": "at", "TYPE": "type", "SUMMARY": "summary"}, timeline)
+
+
+@app.command()
+def cancel(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
+    """Cancel a job, at its provider where that is possible."""
+    with connect(context) as api:
+        job = api.post("jobs", job_id, "cancel")
+    _print_outcome(job, as_json)
+
+
+@app.command()
+def resubmit(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
+    """Submit a failed, lost or unconfirmed job again, as a new job."""
+    with connect(context) as api:
+        job = api.post("jobs", job_id, "resubmit")
+    _print_outcome(job, as_json)
+
+
+@app.command()
+def delete(context: typer.Context, job_id: JobId, yes: Yes = False, as_json: Json = False) -> None:
+    """Erase a finished job with its prompt, callbacks and images."""
+    if not yes and sys.stdin.isatty():
+        typer.confirm(f"Erase {job_id} with its prompt, callbacks and images?", abort=True, err=True)
+    with connect(context) as api:
+        answer = api.delete("jobs", job_id)
+    if as_json:
+        output.print_json(answer)
+    output.say(f"{job_id} is erased.")
+
+
+def print_job(job: Mapping[str, Any]) -> None:
+    """A job for people: its fields, then its images."""
+    output.print_details({name: value for name, value in job.items() if name not in ("results", "warnings")})
+    for warning in job.get("warnings") or ():
+        output.say(f"warning: {warning}")
+    if job.get("results"):
+        output.print_heading("Results")
+        output.print_table({"#": "number", "URL": "url", "ERROR": "error"}, _numbered(job["results"]))
+
+
+def _numbered(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**result, "number": number, "error": _fault(result)} for number, result in enumerate(results, start=1)]
+
+
+def _fault(result: Mapping[str, Any]) -> str | None:
+    error = result.get("error")
+    return f"{error['code']}: {error['message']}" if error else None
+
+
+def _print_outcome(job: Mapping[str, Any], as_json: bool) -> None:
+    if as_json:
+        output.print_json(job)
+    else:
+        output.print_table({"ID": "id", "STATUS": "status"}, [job])

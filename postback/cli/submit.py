@@ -1,0 +1,130 @@
+"""`postback submit`: one job, and on wish its result."""
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from postback.cli import output
+from postback.cli.errors import CommandFailed
+from postback.cli.jobs import print_job
+from postback.cli.options import Json, read_duration, read_pairs
+from postback.cli.session import connect
+from postback.cli.wait import wait_for
+
+if TYPE_CHECKING:
+    from postback.cli.client import Client
+
+
+def submit(
+    context: typer.Context,
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="flux-schnell, flux-dev, stable-diffusion-3.5-large, …")
+    ],
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What to draw, in any script.")],
+    provider: Annotated[
+        str | None, typer.Option(help="dashscope or acedata; chosen by the model if not given.")
+    ] = None,
+    size: Annotated[str | None, typer.Option(help="Such as 1024*1024 (DashScope) or 1024x1024 (AceData).")] = None,
+    n: Annotated[int | None, typer.Option("--n", "-n", help="How many images.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Makes a result repeatable.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Inference steps.")] = None,
+    image_url: Annotated[str | None, typer.Option(help="The image to edit.")] = None,
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", "-p", metavar="KEY=VALUE", help="Any other parameter of the provider."),
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", metavar="KEY=VALUE", help="Any other input, such as negative_prompt=blurry."),
+    ] = None,
+    metadata: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Your own labels.")] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="Submitting again with the same key gives the same job.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the job ends.")] = False,
+    timeout: Annotated[
+        int | None,
+        typer.Option(parser=read_duration, metavar="DURATION", help="With --wait: give up after, such as 10m."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Submit a job.
+
+    Prints its id, or with --wait its result. Exit code with --wait: 0 succeeded, 1 failed, canceled or lost, 124 timed
+    out.
+    """
+    if timeout is not None and not wait:
+        raise typer.BadParameter("--timeout needs --wait", param_hint="--timeout")
+    body = order(model, prompt, provider, image_url, inputs or [], parameters or [])
+    named = {"size": size, "count" if body.get("provider") == "acedata" else "n": n, "seed": seed, "steps": steps}
+    body["parameters"] |= {name: value for name, value in named.items() if value is not None}
+    if metadata:
+        body["metadata"] = read_pairs(metadata, "--metadata")
+    with connect(context) as api:
+        job = api.post("jobs", body=body, headers=_key_header(idempotency_key))
+        if not wait:
+            _print_submitted(job, as_json)
+            return
+        output.say(f"{job['id']} is submitted.")
+        job = _follow(api, job["id"], None if timeout is None else timeout / 1000)
+    if as_json:
+        output.print_json(job)
+    else:
+        print_job(job)
+    if job["status"] != "succeeded":
+        raise CommandFailed(_ending(job))
+
+
+def order(
+    model: str, prompt: str, provider: str | None, image_url: str | None, inputs: list[str], parameters: list[str]
+) -> dict[str, Any]:
+    """The body of `POST /v1/jobs`. The provider is the one given, else the one whose table has the model."""
+    from providers import choose
+
+    chosen = choose(model)
+    name = provider or (chosen.name if chosen else None)
+    given = {"prompt": prompt, **read_pairs(inputs, "--input")}
+    if image_url is not None:
+        given = {"image_url": image_url, **({"action": "edit"} if name == "acedata" else {}), **given}
+    body: dict[str, Any] = {"model": model, "input": given, "parameters": read_pairs(parameters, "--parameter")}
+    return {"provider": name, **body} if name else body
+
+
+def _key_header(key: str | None) -> dict[str, str]:
+    if key is None:
+        return {}
+    if not key or not key.isascii() or not key.isprintable():
+        raise typer.BadParameter("must be printable ASCII", param_hint="--idempotency-key")
+    return {"idempotency-key": key}
+
+
+def _follow(api: "Client", job_id: str, timeout: float | None) -> dict[str, Any]:
+    try:
+        with output.status_line() as line:
+            return wait_for(
+                api,
+                job_id,
+                timeout,
+                lambda status, elapsed: line.show(status, f"{elapsed:.0f} s"),
+                time.monotonic,
+                time.sleep,
+            )
+    except KeyboardInterrupt:
+        output.say(f"{job_id} goes on. Look again with: postback jobs show {job_id}")
+        raise
+
+
+def _print_submitted(job: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        output.print_json(job)
+        return
+    for warning in job.get("warnings") or ():
+        output.say(f"warning: {warning}")
+    typer.echo(job["id"])
+    output.say(f"{job['status']} for {job['provider']}. Follow it with: postback jobs show {job['id']}")
+
+
+def _ending(job: dict[str, Any]) -> str:
+    error = job.get("error")
+    return f"{job['id']} is {job['status']}" + (f": {error['code']}: {error['message']}" if error else "")

@@ -1,0 +1,173 @@
+"""Ties the wings together: opens the ledger and starts the loops that this process's roles need."""
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+
+import httpx2 as httpx
+from starlette.types import ASGIApp
+
+from dispatcher.callback import CallbackPoster
+from dispatcher.client import ProviderClient
+from dispatcher.poller import Poller
+from dispatcher.submitter import Submitter
+from ledger import deliveries, submissions
+from ledger.clock import Clock, system_now
+from ledger.errors import CannotOpen
+from ledger.facts import check_keys
+from ledger.keys import SecretKeys
+from ledger.ledger import Ledger, open_database
+from ledger.pace import Limit
+from ledger.sqlite import SqliteDatabase
+from ledger.tokens import CallbackTokens
+from postback import keyfiles
+from postback.runner import Runner
+from postback.settings import Settings
+from providers import PROVIDERS
+from receiver.egress import Egress
+from receiver.forwarder import Forwarder
+from receiver.intake import Intake
+
+ROLES = frozenset({"receiver", "api", "dispatcher", "forwarder"})
+
+DRAIN_SECONDS = 20
+"""How long a stopping process lets what it started come to an end."""
+
+
+class House:
+    """What one process runs. Open it with `open_house`."""
+
+    def __init__(
+        self, settings: Settings, roles: frozenset[str], ledger: Ledger, keys: SecretKeys, api_key: str
+    ) -> None:
+        self.settings = settings
+        self.roles = roles
+        self.ledger = ledger
+        self.keys = keys
+        self.api_key = api_key
+        self.tokens = CallbackTokens(keys, ledger.clock)
+        self.clients = _clients(settings, self.tokens)
+        self.intake = Intake(
+            ledger, self.tokens, PROVIDERS, max_body=settings.max_body, wake=lambda: self.wake("forwarder")
+        )
+        self.ready_until = 0
+        self._runners: dict[str, Runner] = {}
+        self._closing = AsyncExitStack()
+
+    def wake(self, *loops: str) -> None:
+        """There may be work for these loops, where this process runs them."""
+        for name in loops:
+            if name in self._runners:
+                self._runners[name].wake()
+
+    async def start(self, app: ASGIApp) -> None:
+        """Starts the loops. `app` is this process's own HTTP application, for results that stay in the process."""
+        for client in self.clients.values():
+            await self._closing.enter_async_context(client)
+        if "dispatcher" in self.roles:
+            await self._start_dispatcher(app)
+        if "forwarder" in self.roles:
+            self._start_forwarder()
+
+    async def stop(self) -> None:
+        """Takes no more work, lets what runs come to an end, and closes the ledger."""
+        for runner in self._runners.values():
+            await runner.stop(DRAIN_SECONDS)
+        await self._closing.aclose()
+        await self.ledger.close()
+
+    async def _start_dispatcher(self, app: ASGIApp) -> None:
+        settings = self.settings
+        own = settings.receiver_url is None and "receiver" in self.roles
+        transport = httpx.ASGITransport(app) if own else None
+        http = await self._closing.enter_async_context(httpx.AsyncClient(transport=transport, trust_env=False))
+        poster = CallbackPoster(http, settings.receiver_url or settings.public_url, self.tokens)
+        paces = {name: settings.pace(name) for name in PROVIDERS}
+        submitting, polling = self._runner("submitter"), self._runner("poller")
+        submitter = Submitter(
+            self.ledger,
+            self.clients,
+            self.tokens,
+            poster,
+            public_url=settings.public_url,
+            limits={
+                name: Limit(pace.submit_rate, pace.max_in_flight, per_model=PROVIDERS[name].paced_by_model)
+                for name, pace in paces.items()
+            },
+            deadline=settings.job_deadline,
+            poll_after={"acedata": settings.acedata_poll_after},
+            spawn=submitting.spawn,
+            on_taken=polling.wake,
+        )
+        poller = Poller(
+            self.ledger,
+            self.clients,
+            poster,
+            rates={name: pace.query_rate for name, pace in paces.items()},
+            spawn=polling.spawn,
+        )
+        submitting.start(submitter.run_once)
+        polling.start(poller.run_once)
+
+    def _start_forwarder(self) -> None:
+        settings = self.settings
+        egress = Egress(settings.allow_networks, settings.delivery_timeout)
+        self._closing.push_async_callback(egress.close)
+        runner = self._runner("forwarder")
+        forwarder = Forwarder(
+            self.ledger,
+            self.keys,
+            egress,
+            schedule=settings.retry_schedule,
+            timeout=settings.delivery_timeout,
+            spawn=runner.spawn,
+        )
+        runner.start(forwarder.run_once)
+
+    def _runner(self, name: str) -> Runner:
+        runner = self._runners[name] = Runner(name, self.ledger.clock)
+        return runner
+
+
+async def open_house(settings: Settings, roles: frozenset[str] = ROLES, *, clock: Clock = system_now) -> House:
+    """Opens and migrates the database and checks the keys. Raises `CannotOpen` and `BadKeys`."""
+    ledger = await _open_ledger(settings, clock)
+    try:
+        if settings.auto_migrate:
+            await ledger.database.migrate()
+        found, needed = await ledger.database.version()
+        if found != needed:
+            raise CannotOpen(
+                f"the database has schema {found or 'none'}, this version needs {needed}: run postback migrate"
+            )
+        keys = keyfiles.secret_keys(settings)
+        await ledger.write(check_keys, keys)
+        if isinstance(ledger.database, SqliteDatabase):
+            # The file is ours alone, so whoever held these leases is dead.
+            await ledger.write(submissions.abandon)
+            await ledger.write(deliveries.abandon)
+        return House(settings, roles, ledger, keys, keyfiles.api_key(settings))
+    except BaseException:
+        await ledger.close()
+        raise
+
+
+async def migrate(settings: Settings) -> None:
+    """Brings the database to this version and closes it. Raises `CannotOpen`."""
+    ledger = await _open_ledger(settings, system_now)
+    try:
+        await ledger.database.migrate()
+    finally:
+        await ledger.close()
+
+
+async def _open_ledger(settings: Settings, clock: Clock) -> Ledger:
+    return Ledger(await open_database(settings.database_url), clock=clock, first_delay=settings.retry_schedule[0])
+
+
+def _clients(settings: Settings, tokens: CallbackTokens) -> Mapping[str, ProviderClient]:
+    accounts = {name: settings.account(name) for name in PROVIDERS}
+    return {
+        name: ProviderClient(PROVIDERS[name], account, tokens.blank)
+        for name, account in accounts.items()
+        if account is not None
+    }

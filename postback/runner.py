@@ -1,0 +1,79 @@
+"""Runs a loop: calls it when it is due or woken, and at the end waits for what it started."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from ledger.clock import SECOND, Clock
+from ledger.errors import Unavailable
+
+log = structlog.get_logger()
+
+IDLE = 1 * SECOND
+"""The longest pause: work may also come from another process, which cannot wake us."""
+
+
+class Runner:
+    """Owns sleeping, waking, stopping and draining for one loop, `run_once(now) -> next_due`."""
+
+    def __init__(self, name: str, clock: Clock, *, idle: int = IDLE) -> None:
+        self.name = name
+        self._clock = clock
+        self._idle = idle
+        self._woken = asyncio.Event()
+        self._stopping = False
+        self._started: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.Task[None] | None = None
+
+    def start(self, run_once: Callable[[int], Awaitable[int | None]]) -> None:
+        """Begins to run the loop."""
+        self._loop = asyncio.create_task(self._run(run_once), name=self.name)
+
+    def wake(self) -> None:
+        """There may be something to do now."""
+        self._woken.set()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs work beside the loop; the loop is woken when it ends."""
+        task = asyncio.create_task(work)
+        self._started.add(task)
+        task.add_done_callback(self._ended)
+
+    async def stop(self, within: float) -> None:
+        """Takes no more, gives what was started `within` seconds to end, and ends the rest: its leases run out."""
+        self._stopping = True
+        self.wake()
+        if self._loop is not None:
+            await self._loop
+        if self._started:
+            _, late = await asyncio.wait(self._started, timeout=within)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _run(self, run_once: Callable[[int], Awaitable[int | None]]) -> None:
+        while not self._stopping:
+            self._woken.clear()
+            try:
+                due = await run_once(self._clock())
+            except Unavailable as error:
+                log.warning("database_unavailable", loop=self.name, reason=str(error))
+                due = self._clock() + SECOND
+            except Exception:
+                log.exception("loop_failed", loop=self.name)
+                due = self._clock() + SECOND
+            pause = self._idle if due is None else min(self._idle, max(0, due - self._clock()))
+            if pause and not self._woken.is_set():
+                try:
+                    async with asyncio.timeout(pause / SECOND):
+                        await self._woken.wait()
+                except TimeoutError:
+                    pass
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._started.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("work_failed", loop=self.name, exc_info=error)
+        self.wake()

@@ -1,0 +1,92 @@
+"""`postback serve`: one process, all roles or some of them."""
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+
+import structlog
+import uvicorn
+
+from ledger.errors import LedgerError
+from postback import house as houses
+from postback import logs
+from postback.app import create_app
+from postback.house import ROLES, House, open_house
+from postback.settings import Settings
+
+log = structlog.get_logger()
+
+BACKLOG = 1_024
+GRACEFUL_SECONDS = 5
+"""How long a stopping server waits for requests under way before it stops the loops."""
+
+
+class CannotServe(LedgerError):
+    """The address cannot be listened on. The message says what to do."""
+
+
+def run(settings: Settings, roles: frozenset[str] = ROLES) -> None:
+    """Serves until it is told to stop. Raises `CannotServe`, `CannotOpen` and `BadKeys`."""
+    logs.configure()
+    with listen(settings.host, settings.port) as listening:
+        with contextlib.suppress(KeyboardInterrupt):
+            _run_loop(serve(settings, roles, listening))
+
+
+def migrate(settings: Settings) -> None:
+    """Brings the database to this version. Raises `CannotOpen`."""
+    asyncio.run(houses.migrate(settings))
+
+
+async def serve(settings: Settings, roles: frozenset[str], listening: socket.socket) -> None:
+    """Opens the house and answers on a listening socket until told to stop."""
+    house = await open_house(settings, roles)
+    async with serving(house, listening) as server:
+        log.info("serving", url=f"http://{settings.host}:{listening.getsockname()[1]}", roles=sorted(roles))
+        await server.serve(sockets=[listening])
+
+
+@contextlib.asynccontextmanager
+async def serving(house: House, listening: socket.socket) -> AsyncIterator[uvicorn.Server]:
+    """A server for a house; should it never come up, the house is closed all the same."""
+    config = uvicorn.Config(
+        create_app(house),
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+        timeout_keep_alive=75,
+    )
+    server = uvicorn.Server(config)
+    try:
+        yield server
+    finally:
+        if not server.started:
+            await house.stop()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one. Raises `CannotServe`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CannotServe(
+            f"cannot listen on {host}:{port}: {reason}. "
+            "Stop what uses it, or choose another with --port or POSTBACK_PORT"
+        ) from None
+    except OverflowError:
+        raise CannotServe(f"{port} is not a port number; choose one from 0 to 65535") from None
+
+
+def _run_loop(main: Coroutine[Any, Any, None]) -> None:
+    if sys.platform == "win32":
+        asyncio.run(main)
+        return
+    import uvloop
+
+    uvloop.run(main)

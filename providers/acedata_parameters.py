@@ -1,0 +1,56 @@
+"""The models, inputs and parameters that AceData's document and its public SDK name for `/flux/images`."""
+
+from providers.parameters import Kind, Parameter
+
+DEFAULT_MODEL = "flux-dev"
+MODELS = (
+    DEFAULT_MODEL,
+    "flux-pro",
+    "flux-kontext-pro",
+    "flux-kontext-max",
+    "flux-2-flex",
+    "flux-2-pro",
+    "flux-2-max",
+)
+EDITING = ("flux-kontext-pro", "flux-kontext-max")
+
+PARAMETERS = (
+    Parameter(
+        "action",
+        "input",
+        Kind.STRING,
+        "generate makes images from the prompt, edit changes the image at image_url.",
+        default="generate",
+        example="generate",
+        choices=("generate", "edit", "edits"),
+    ),
+    Parameter(
+        "prompt", "input", Kind.STRING, "What to draw, or how to change the image.", example="a white siamese cat"
+    ),
+    Parameter(
+        "image_url",
+        "input",
+        Kind.STRING,
+        "URL of the image to edit.",
+        example="https://cdn.acedata.cloud/ytj2qy.png",
+    ),
+    Parameter(
+        "size",
+        "parameters",
+        Kind.STRING,
+        "Width and height in pixels, or a ratio such as 16:9 for the kontext models.",
+        example="1024x1024",
+        pattern=r"[0-9]+[x:][0-9]+",
+        range_says="WxH, or a ratio W:H",
+    ),
+    Parameter(
+        "count",
+        "parameters",
+        Kind.INTEGER,
+        "How many images; for generate only.",
+        default=1,
+        example=2,
+        minimum=1,
+        firm=True,
+    ),
+)

@@ -1,0 +1,32 @@
+"""Reading a request's body: bounded, of the right kind, and never decompressed."""
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+
+from receiver.problems import Problem
+
+
+def check_kind(headers: Headers) -> None:
+    """Raises `Problem` for a body that is encoded, or says that it is something else than JSON."""
+    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise Problem("unsupported-media-type", "Send the body without Content-Encoding.")
+    kind = headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind and kind not in ("application/json", "text/json") and not kind.endswith("+json"):
+        raise Problem("unsupported-media-type", "Send the body as application/json.")
+
+
+async def read(request: Request, limit: int) -> bytes:
+    """The body, at most `limit` bytes of it. Raises `Problem`."""
+    too_large = Problem("too-large", f"The body may have at most {limit} bytes.", headers={"Connection": "close"})
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise too_large
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise too_large
+    except ClientDisconnect:
+        raise Problem("bad-request", "The connection ended before the body did.") from None
+    return bytes(body)

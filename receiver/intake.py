@@ -1,0 +1,84 @@
+"""`POST /callbacks/{token}`: the one way in for results, from providers and from our own poller.
+
+The answer is 2xx only after the commit that stored the callback, moved its job and wrote what is owed to subscribers.
+"""
+
+from collections.abc import Callable, Mapping
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ledger.accept import Arrival, accept
+from ledger.batch import Batch
+from ledger.errors import Unavailable
+from ledger.ledger import Ledger
+from ledger.tokens import BadToken, CallbackTokens
+from providers.protocol import Provider, Reading, Unreadable
+from receiver import bodies
+from receiver.problems import Problem, no_such_callback
+
+log = structlog.get_logger()
+
+
+class Intake:
+    """Accepts callbacks. `wake` is called after each commit that may have given the forwarder something to do."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        tokens: CallbackTokens,
+        providers: Mapping[str, Provider],
+        *,
+        max_body: int,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._tokens = tokens
+        self._providers = providers
+        self._max_body = max_body
+        self._wake = wake
+        self._accept = Batch(ledger, accept)
+
+    def routes(self) -> list[Route]:
+        """What the receiver serves."""
+        return [Route("/callbacks/{token}", self.receive, methods=["POST"])]
+
+    async def receive(self, request: Request) -> Response:
+        """One callback. The token is the authority; every bad one gets the same 404."""
+        try:
+            job_id, provider_name = self._tokens.read(request.path_params["token"])
+            provider = self._providers[provider_name]
+        except (BadToken, KeyError):
+            raise no_such_callback() from None
+        bodies.check_kind(request.headers)
+        body = self._tokens.blank(await bodies.read(request, self._max_body))
+        reading, fault = _read(provider, body)
+        try:
+            verdict = await self._accept.add(Arrival(job_id, provider_name, self._headers(request), body, reading))
+        except Unavailable as error:
+            log.warning("callback_not_stored", job_id=job_id, reason=str(error))
+            raise Problem("unavailable", "The callback could not be stored; send it again.") from None
+        if verdict is None:
+            raise no_such_callback()
+        log.info("callback", job_id=job_id, provider=provider_name, verdict=verdict)
+        self._wake()
+        if verdict == "invalid":
+            raise Problem("bad-callback", fault or "The callback's task_id is not that of its job.")
+        return JSONResponse({"verdict": verdict})
+
+    def _headers(self, request: Request) -> dict[str, str]:
+        """The headers as received, repeated ones joined, our own tokens blanked."""
+        received: dict[str, str] = {}
+        for name, value in request.headers.raw:
+            text = self._tokens.blank(value).decode("latin-1")
+            key = name.decode("latin-1").lower()
+            received[key] = f"{received[key]}, {text}" if key in received else text
+        return received
+
+
+def _read(provider: Provider, body: bytes) -> tuple[Reading | None, str | None]:
+    try:
+        return provider.read_callback(body), None
+    except Unreadable as error:
+        return None, str(error)

@@ -1,0 +1,216 @@
+"""Every command against the stub: what it asks, what it prints."""
+
+import sys
+
+import pytest
+import typer
+from starlette.responses import Response
+
+from .conftest import Cli
+from .samples import ATTEMPT, CALLBACK, DELIVERY, JOB, QUEUED, SECRET, SUBSCRIBER, TIMELINE, page
+from .stub import Stub
+
+LISTS = [
+    ("jobs", JOB, ["job_1", "succeeded", "dashscope", "stable-diffusion-3.5-large"]),
+    ("subscribers", SUBSCRIBER, ["sub_1", "yes", "https://example.com/hook"]),
+    ("callbacks", CALLBACK, ["cb_1", "accepted", "job_1", "t-1"]),
+    ("deliveries", DELIVERY, ["dlv_1", "dead", "job.succeeded", "status 500"]),
+]
+
+
+@pytest.mark.parametrize(("noun", "row", "words"), LISTS, ids=[row[0] for row in LISTS])
+def test_lists(cli: Cli, stub: Stub, noun: str, row: dict[str, object], words: list[str]) -> None:
+    stub.answer(f"GET /v1/{noun}", page(row, cursor="c2"))
+    shown = cli(noun, "list")
+    assert shown.code == 0
+    heading, line = shown.out.splitlines()
+    assert heading.startswith("ID")
+    assert all(word in line for word in words)
+    assert shown.err == "There are more: add --cursor c2\n"
+    assert cli(noun, "list", "--json").json == page(row, cursor="c2")
+    assert stub.last.query == {"limit": "50"}
+
+
+@pytest.mark.parametrize("noun", [row[0] for row in LISTS])
+def test_empty_lists(cli: Cli, stub: Stub, noun: str) -> None:
+    stub.answer(f"GET /v1/{noun}", page())
+    shown = cli(noun, "list")
+    assert (shown.code, shown.out) == (0, "")
+    assert shown.err.startswith("No ")
+    assert cli(noun, "list", "--json").json == page()
+
+
+FILTERS = [
+    (
+        "jobs list --status failed --provider acedata --model flux-dev --task-id t --created-after 2026-01-31 "
+        "--created-before 2026-01-31T13:00+01:00 --limit 3 --cursor c",
+        {
+            "status": "failed",
+            "provider": "acedata",
+            "model": "flux-dev",
+            "task_id": "t",
+            "created_after": "2026-01-31T00:00:00.000Z",
+            "created_before": "2026-01-31T12:00:00.000Z",
+            "limit": "3",
+            "cursor": "c",
+        },
+    ),
+    ("callbacks list --job job_1 --task-id t --verdict duplicate", {"job_id": "job_1", "task_id": "t"}),
+    (
+        "deliveries list --status dead --subscriber sub_1 --job-id job_1 --notification ntf_1",
+        {"status": "dead", "subscriber_id": "sub_1", "job_id": "job_1", "notification_id": "ntf_1"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("line", "query"), FILTERS)
+def test_filters(cli: Cli, stub: Stub, line: str, query: dict[str, str]) -> None:
+    stub.answer(f"GET /v1/{line.split()[0]}", page())
+    assert cli(*line.split()).code == 0
+    assert query.items() <= stub.last.query.items()
+
+
+def test_a_job_and_its_timeline(cli: Cli, stub: Stub) -> None:
+    stub.answer("GET /v1/jobs/job_1", JOB)
+    stub.answer("GET /v1/jobs/job_1/timeline", TIMELINE)
+    shown = cli("jobs", "show", "job_1")
+    assert shown.code == 0
+    for words in ("一只奔跑的猫 [bold]", "https://images.example.com/1.png", "InternalError: no luck", "accepted from"):
+        assert words in shown.out
+    assert "resubmit_of" not in shown.out
+    assert "size is unusual." in shown.err
+    assert cli("jobs", "show", "job_1", "--json").json == {**JOB, "timeline": TIMELINE["data"]}
+
+
+@pytest.mark.parametrize("verb", ["cancel", "resubmit"])
+def test_a_job_changes(cli: Cli, stub: Stub, verb: str) -> None:
+    stub.answer(f"POST /v1/jobs/job_1/{verb}", {**QUEUED, "id": "job_2"})
+    shown = cli("jobs", verb, "job_1")
+    assert shown.code == 0
+    assert "job_2" in shown.out
+    assert cli("jobs", verb, "job_1", "--json").json["id"] == "job_2"
+
+
+@pytest.mark.parametrize(
+    ("line", "call"),
+    [("jobs delete job_1", "DELETE /v1/jobs/job_1"), ("subscribers remove sub_1", "DELETE /v1/subscribers/sub_1")],
+)
+def test_erasing_asks_on_a_terminal(
+    cli: Cli, stub: Stub, monkeypatch: pytest.MonkeyPatch, line: str, call: str
+) -> None:
+    stub.answers[call] = [Response(status_code=204)]
+    assert cli(*line.split(), "--json").json == {}
+    assert len(stub.asked) == 1
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    assert cli(*line.split(), "--yes").code == 0
+    assert len(stub.asked) == 2
+    monkeypatch.setattr("typer.confirm", refuse)
+    assert cli(*line.split()).code == 1
+    assert len(stub.asked) == 2
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise typer.Abort
+
+
+def test_a_callback(cli: Cli, stub: Stub) -> None:
+    stub.answer("GET /v1/callbacks/cb_1", CALLBACK)
+    shown = cli("callbacks", "show", "cb_1")
+    assert shown.code == 0
+    assert "一只猫" in shown.out
+    assert "content-type" in shown.out
+    assert "\x1b" not in shown.out
+    assert cli("callbacks", "show", "cb_1", "--json").json == CALLBACK
+
+
+def test_a_callback_that_is_not_text(cli: Cli, stub: Stub) -> None:
+    stub.answer("GET /v1/callbacks/cb_1", {**CALLBACK, "body": None, "body_base64": "/w=="})
+    assert "/w==" in cli("callbacks", "show", "cb_1").out
+
+
+def test_a_delivery_and_its_attempts(cli: Cli, stub: Stub) -> None:
+    stub.answer("GET /v1/deliveries/dlv_1", {**DELIVERY, "attempts": [ATTEMPT]})
+    shown = cli("deliveries", "show", "dlv_1")
+    assert shown.code == 0
+    assert "the subscriber answered 500" in shown.out
+    assert cli("deliveries", "show", "dlv_1", "--json").json["attempts"] == [ATTEMPT]
+
+
+def test_redeliver(cli: Cli, stub: Stub) -> None:
+    stub.answer("POST /v1/deliveries/dlv_1/redeliver", {**DELIVERY, "status": "pending"}, status=202)
+    shown = cli("deliveries", "redeliver", "dlv_1")
+    assert (shown.code, "pending" in shown.out) == (0, True)
+    assert cli("deliveries", "redeliver", "dlv_1", "--json").json["status"] == "pending"
+
+
+def test_add_a_subscriber(cli: Cli, stub: Stub) -> None:
+    stub.answer("POST /v1/subscribers", {**SUBSCRIBER, "secret": SECRET}, status=201)
+    shown = cli(
+        *[
+            "subscribers",
+            "add",
+            "https://example.com/hook",
+            "--events",
+            "job.succeeded,job.failed",
+            "--event",
+            "job.lost",
+        ],
+        *["--description", "shop", "--header", "X-Shop: a:b", "--metadata", "order=7", "--max-in-flight", "3"],
+        *["--rate-limit", "1.5"],
+    )
+    assert shown.code == 0
+    assert SECRET in shown.out
+    assert stub.last.body == {
+        "url": "https://example.com/hook",
+        "events": ["job.succeeded", "job.failed", "job.lost"],
+        "description": "shop",
+        "headers": {"X-Shop": "a:b"},
+        "metadata": {"order": 7},
+        "max_in_flight": 3,
+        "rate_limit": 1.5,
+    }
+    assert cli("subscribers", "add", "https://example.com/hook", "--json").json["secret"] == SECRET
+    assert stub.last.body == {"url": "https://example.com/hook"}
+
+
+def test_show_and_update_a_subscriber(cli: Cli, stub: Stub) -> None:
+    stub.answer("GET /v1/subscribers/sub_1", SUBSCRIBER)
+    stub.answer("PATCH /v1/subscribers/sub_1", SUBSCRIBER)
+    assert "https://example.com/hook" in cli("subscribers", "show", "sub_1").out
+    assert cli("subscribers", "update", "sub_1", "--disable", "--events", "*", "--json").json == SUBSCRIBER
+    assert stub.last.body == {"enabled": False, "events": ["*"]}
+
+
+def test_secrets(cli: Cli, stub: Stub) -> None:
+    stub.answer("GET /v1/subscribers/sub_1/secret", {"secret": SECRET})
+    stub.answer("POST /v1/subscribers/sub_1/rotate-secret", {**SUBSCRIBER, "secret": SECRET})
+    assert cli("subscribers", "secret", "sub_1").out == f"{SECRET}\n"
+    rotated = cli("subscribers", "rotate-secret", "sub_1", "--grace", "2h")
+    assert (rotated.code, stub.last.body) == (0, {"grace": "2h"})
+    assert SECRET not in rotated.out + rotated.err
+    assert cli("subscribers", "rotate-secret", "sub_1", "--grace", "soon").code == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "attempts", "code", "told"),
+    [
+        ("delivered", 1, 0, ""),
+        ("pending", 1, 1, "Error: the ping did not arrive: status 500\n"),
+        ("pending", 0, 0, "The ping is under way. Follow it with: postback deliveries show dlv_1\n"),
+    ],
+)
+def test_ping(cli: Cli, stub: Stub, status: str, attempts: int, code: int, told: str) -> None:
+    delivery = {**DELIVERY, "status": status, "attempt_count": attempts, "attempts": [ATTEMPT] * attempts}
+    stub.answer("POST /v1/subscribers/sub_1/test", delivery)
+    shown = cli("subscribers", "test", "sub_1")
+    assert shown.code == code
+    assert "dlv_1" in shown.out
+    assert shown.err.startswith(told)
+    assert cli("subscribers", "test", "sub_1", "--json").json == delivery
+
+
+def test_recover(cli: Cli, stub: Stub) -> None:
+    stub.answer("POST /v1/subscribers/sub_1/recover", {"recovered": 12}, status=202)
+    shown = cli("subscribers", "recover", "sub_1", "--since", "2026-01-31", "--status", "dead,skipped")
+    assert "12" in shown.out
+    assert stub.last.body == {"since": "2026-01-31T00:00:00.000Z", "statuses": ["dead", "skipped"]}

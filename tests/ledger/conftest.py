@@ -1,0 +1,32 @@
+from collections.abc import AsyncIterator
+
+import pytest
+from builders import FakeClock
+
+from ledger.ledger import Ledger, open_database
+from ledger.schema import schema
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def ledger(anyio_backend: str, database_url: str, clock: FakeClock) -> AsyncIterator[Ledger]:
+    """A ledger on an empty database. `test_migration` proves that migrating makes the same tables."""
+    database = await open_database(database_url)
+    await database.write(schema.create_all)
+    opened = Ledger(database, clock=clock)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def pair(anyio_backend: str, postgres_url: str, clock: FakeClock) -> AsyncIterator[tuple[Ledger, Ledger]]:
+    """Two processes' ledgers on one PostgreSQL database."""
+    one, other = await open_database(postgres_url), await open_database(postgres_url)
+    await one.write(schema.create_all)
+    yield Ledger(one, clock=clock), Ledger(other, clock=clock)
+    await one.close()
+    await other.close()
