@@ -83,7 +83,7 @@ def rule(job: Job, reading: Reading | None, now: int) -> Ruling:
     if reading.status not in FINAL:
         return _progress(job, reading, now)
     if job.final:
-        return _counted(job, "duplicate" if _outcome_of(job) == _outcome(reading) else "conflicting")
+        return _counted(job, "duplicate" if _tells_the_same(job, reading) else "conflicting")
     status = str(reading.status)
     if status == "canceled" and not may(JOB, job.status, status):
         status = "failed"  # nothing of ours was pending that could have been canceled, and no image will come
@@ -92,13 +92,6 @@ def rule(job: Job, reading: Reading | None, now: int) -> Ruling:
 
 def finished(job: Job, reading: Reading, status: str, now: int) -> Job:
     """The job with the outcome that a reading tells."""
-    fault = reading.error
-    if status == "failed" and fault is None:
-        error: dict[str, str] | None = {"code": "Failed", "message": "The provider gave no reason."}
-        if reading.status == "canceled":
-            error = {"code": "Canceled", "message": "The provider canceled the job."}
-    else:
-        error = None if fault is None else _fault(fault)
     return job.moved(
         status,
         now,
@@ -111,7 +104,7 @@ def finished(job: Job, reading: Reading, status: str, now: int) -> Job:
         ],
         metrics=_metrics(reading.metrics),
         usage=None if reading.image_count is None else {"image_count": reading.image_count},
-        error=error,
+        error=_error(reading, status),
     ).warned(*reading.warnings)
 
 
@@ -120,8 +113,7 @@ def progressed(job: Job, reading: Reading, now: int) -> tuple[Job, tuple[str, ..
     passed: list[str] = []
     for step in ("pending", "running")[: 2 if reading.status == "running" else 1]:
         if reading.status != "unknown" and may(JOB, job.status, step):
-            changes = {"submitted_at": job.submitted_at or now} if step == "pending" else {}
-            job = job.moved(step, now, **changes)
+            job = job.moved(step, now, **(_adopted(job, now) if step == "pending" else {}))
             passed.append(step)
     if not job.final:
         job = replace(
@@ -146,20 +138,33 @@ def _names_another(job: Job, reading: Reading) -> bool:
     return bool(reading.task_id and job.task_id and reading.task_id != job.task_id)
 
 
-def _outcome(reading: Reading) -> tuple[Any, ...]:
-    return (
-        str(reading.status),
-        reading.error.code if reading.error else None,
-        tuple(_path(result.url) for result in reading.results),
-    )
+def _adopted(job: Job, now: int) -> dict[str, Any]:
+    """What changes when it turns out that the provider has the job: it is asked about again."""
+    return {"submitted_at": job.submitted_at or now, "due_at": now if job.due_at is None else job.due_at, "error": None}
 
 
-def _outcome_of(job: Job) -> tuple[Any, ...]:
-    return (
-        job.status,
-        job.error["code"] if job.error else None,
-        tuple(_path(result["url"]) for result in job.results or ()),
-    )
+def _tells_the_same(job: Job, reading: Reading) -> bool:
+    status = str(reading.status)
+    # A cancellation that could not be one was recorded as a failure.
+    told = [_outcome(reading, status), *([_outcome(reading, "failed")] if status == "canceled" else [])]
+    code = job.error["code"] if job.error else None
+    return (job.status, code, [_path(result["url"]) for result in job.results or ()]) in told
+
+
+def _outcome(reading: Reading, status: str) -> tuple[Any, ...]:
+    error = _error(reading, status)
+    return status, error["code"] if error else None, [_path(result.url) for result in reading.results]
+
+
+def _error(reading: Reading, status: str) -> dict[str, str] | None:
+    """A job's error after that reading. A failure always has one."""
+    if reading.error is not None:
+        return _fault(reading.error)
+    if status != "failed":
+        return None
+    if reading.status == "canceled":
+        return {"code": "Canceled", "message": "The provider canceled the job."}
+    return {"code": "Failed", "message": "The provider gave no reason."}
 
 
 def _path(url: str | None) -> str | None:

@@ -32,6 +32,7 @@ def run(settings: Settings, roles: frozenset[str] = ROLES) -> None:
     """Serves until it is told to stop. Raises `CannotServe`, `CannotOpen` and `BadKeys`."""
     logs.configure()
     with listen(settings.host, settings.port) as listening:
+        settings = at(settings, listening)
         with contextlib.suppress(KeyboardInterrupt):
             _run_loop(serve(settings, roles, listening))
 
@@ -45,7 +46,7 @@ async def serve(settings: Settings, roles: frozenset[str], listening: socket.soc
     """Opens the house and answers on a listening socket until told to stop."""
     house = await open_house(settings, roles)
     async with serving(house, listening) as server:
-        log.info("serving", url=f"http://{settings.host}:{listening.getsockname()[1]}", roles=sorted(roles))
+        log.info("serving", url=settings.url, public_url=settings.public_url, roles=sorted(roles))
         await server.serve(sockets=[listening])
 
 
@@ -81,6 +82,11 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
     except OverflowError:
         raise CannotServe(f"{port} is not a port number; choose one from 0 to 65535") from None
+
+
+def at(settings: Settings, listening: socket.socket) -> Settings:
+    """The settings of who listens there: with port 0 the port, and the URLs that follow from it, come to be known."""
+    return settings if settings.port else settings.with_port(listening.getsockname()[1])
 
 
 def _run_loop(main: Coroutine[Any, Any, None]) -> None:

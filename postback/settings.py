@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -176,6 +176,12 @@ class Settings(BaseSettings):
             "dashscope": Pace(self.dashscope_submit_rate, self.dashscope_max_in_flight, self.dashscope_query_rate),
             "acedata": Pace(self.acedata_submit_rate, self.acedata_max_in_flight, self.acedata_query_rate),
         }[provider]
+
+    def with_port(self, port: int) -> Self:
+        """The same settings on another port, with the URLs that follow from it."""
+        here = _server({"host": self.host, "port": port})
+        follows = {name: here for name in ("public_url", "url") if name not in self.model_fields_set}
+        return self.model_copy(update={"port": port, **follows})
 
     @classmethod
     def settings_customise_sources(

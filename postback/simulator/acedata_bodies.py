@@ -29,6 +29,7 @@ STATUSES = {
 
 
 def error(code: str, message: str, trace_id: str) -> dict[str, Any]:
+    """An error as AceData writes it."""
     return {"success": False, "error": {"code": code, "message": message}, "trace_id": trace_id}
 
 
@@ -62,6 +63,7 @@ def record(task: Task, now: float) -> dict[str, Any]:
 
 
 def trace(task: Task) -> str:
+    """A trace_id that belongs to a task."""
     return "-".join(reversed(task.id.split("-")))
 
 

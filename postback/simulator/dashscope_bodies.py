@@ -24,6 +24,7 @@ _MESSAGES = {
 
 
 def message(code: str) -> str:
+    """The sentence that goes with an error code."""
     return _MESSAGES.get(code, f"The simulator was asked for {code}.")
 
 

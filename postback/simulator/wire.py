@@ -32,6 +32,7 @@ def key(request: Request) -> str:
 
 
 def refused_key(account: str) -> bool:
+    """Whether a key is one that the simulator refuses."""
     return account.startswith("bad")
 
 
