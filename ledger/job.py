@@ -34,9 +34,11 @@ class Job:
     finished_at: int | None = None
     due_at: int | None = None
     lease: int = 0
+    sent_at: int | None = None
     deadline_at: int | None = None
     tries: int = 0
     polls: int = 0
+    woken: bool = False
     provider_status: str | None = None
     sequence: int = 0
     callback_counts: dict[str, int] = field(default_factory=dict)

@@ -43,7 +43,7 @@ def reserve(connection: Connection, moment: Moment, key: str, rate: float, wante
     if rate <= 0:
         return Slots((moment.now,) * wanted, moment.now)
     interval = 1_000 / rate
-    start = max(_next_at(connection, key), float(moment.now))
+    start = max(hold(connection, key), float(moment.now))
     count = (
         min(wanted, max(0, int((moment.now + HORIZON - start) // interval) + 1)) if start <= moment.now + HORIZON else 0
     )
@@ -53,14 +53,14 @@ def reserve(connection: Connection, moment: Moment, key: str, rate: float, wante
     return Slots(tuple(ceil(start + i * interval) for i in range(count)), ceil(next_at))
 
 
-def _next_at(connection: Connection, key: str) -> float:
-    """When the next slot is free; holds the row."""
+def hold(connection: Connection, key: str) -> float:
+    """Holds a pace until the transaction ends; returns when its next slot is free."""
     held = select(paces.c.next_at).where(paces.c.key == key).with_for_update()
     found: float | None = connection.execute(held).scalar()
     if found is None:
         try:
             with connection.begin_nested():
-                connection.execute(insert(paces).values(key=key, next_at=0.0))
+                connection.execute(insert(paces).values(key=key, next_at=0.0, slowdown=1.0))
         except IntegrityError:
             pass  # another process made it first
         found = float(connection.execute(held).scalar_one())

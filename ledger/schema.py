@@ -37,6 +37,16 @@ class Json(TypeDecorator[Any]):
         return None if value is None else json.loads(value)
 
 
+class Words(TypeDecorator[str]):
+    """Text as others sent it. PostgreSQL cannot store U+0000, which JSON may hold: it is kept as U+FFFD."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 def _id(name: str = "id", **options: Any) -> Column[str]:
     return Column(name, Text, **options)
 
@@ -52,9 +62,9 @@ jobs = Table(
     schema,
     _id(primary_key=True),
     Column("provider", Text, nullable=False),
-    Column("model", Text, nullable=False),
+    Column("model", Words, nullable=False),
     Column("status", Text, nullable=False),
-    Column("task_id", Text),
+    Column("task_id", Words),
     Column("input", Json, nullable=False),
     Column("parameters", Json, nullable=False),
     Column("metadata", Json, nullable=False),
@@ -70,14 +80,17 @@ jobs = Table(
     # What moves it on: when it is next due (an expired lease is due too), and how often it was claimed (the fence).
     _when("due_at"),
     Column("lease", Integer, nullable=False),
+    _when("sent_at"),
     _when("deadline_at"),
     Column("tries", Integer, nullable=False),
     Column("polls", Integer, nullable=False),
-    Column("provider_status", Text),
+    # Something said that asking now is worth it: the provider's list, or a push.
+    Column("woken", Boolean, nullable=False),
+    Column("provider_status", Words),
     # How often it notified, and what else came in for it: {"duplicate": 12}.
     Column("sequence", Integer, nullable=False),
     Column("callback_counts", Json, nullable=False),
-    Column("idempotency_key", Text),
+    Column("idempotency_key", Words),
     Column("idempotency_digest", Text),
     Index("jobs_by_status", "status", "id"),
     Index("jobs_by_provider_model", "provider", "model", "id"),
@@ -107,8 +120,8 @@ jobs = Table(
         "jobs_in_flight",
         "status",
         "due_at",
-        postgresql_where=text("status IN ('submitting', 'pending', 'running')"),
-        sqlite_where=text("status IN ('submitting', 'pending', 'running')"),
+        postgresql_where=text("status IN ('submitting', 'pending', 'running', 'unconfirmed')"),
+        sqlite_where=text("status IN ('submitting', 'pending', 'running', 'unconfirmed')"),
     ),
 )
 
@@ -117,7 +130,7 @@ callbacks = Table(
     schema,
     _id(primary_key=True),
     _id("job_id", nullable=False),
-    Column("task_id", Text),
+    Column("task_id", Words),
     Column("provider", Text, nullable=False),
     Column("verdict", Text, nullable=False),
     _when("received_at", nullable=False),
@@ -132,9 +145,9 @@ subscribers = Table(
     "subscribers",
     schema,
     _id(primary_key=True),
-    Column("url", Text, nullable=False),
+    Column("url", Words, nullable=False),
     Column("events", Json, nullable=False),
-    Column("description", Text),
+    Column("description", Words),
     Column("metadata", Json, nullable=False),
     # Sealed under the secret keys: custom headers often carry credentials.
     Column("sealed_headers", Text),
@@ -145,7 +158,7 @@ subscribers = Table(
     Column("max_in_flight", Integer, nullable=False),
     Column("rate_limit", Float),
     Column("enabled", Boolean, nullable=False),
-    Column("disabled_reason", Text),
+    Column("disabled_reason", Words),
     _when("created_at", nullable=False),
     _when("deleted_at"),
 )
@@ -178,7 +191,7 @@ deliveries = Table(
     # When it is next due: its next attempt, or while `delivering` the end of the lease.
     _when("due_at"),
     Column("lease", Integer, nullable=False),
-    Column("last_error", Text),
+    Column("last_error", Words),
     _when("created_at", nullable=False),
     _when("finished_at"),
     Index("deliveries_by_job", "job_id", "id"),
@@ -205,8 +218,8 @@ attempts = Table(
     Column("duration_ms", Integer, nullable=False),
     Column("status_code", Integer),
     Column("error_class", Text),
-    Column("error", Text),
-    Column("response_excerpt", Text),
+    Column("error", Words),
+    Column("response_excerpt", Words),
     Index("attempts_by_delivery", "delivery_id", "number", unique=True),
 )
 
@@ -218,7 +231,7 @@ history = Table(
     _id("job_id", nullable=False),
     _when("at", nullable=False),
     Column("type", Text, nullable=False),
-    Column("summary", Text, nullable=False),
+    Column("summary", Words, nullable=False),
     Index("history_by_job", "job_id", "id"),
 )
 
@@ -228,6 +241,34 @@ paces = Table(
     # Evenly spaced slots shared by every process on the database: when the next one is free.
     Column("key", Text, primary_key=True),
     Column("next_at", Float(53), nullable=False),
+    # How many times slower than the setting it goes at present, since the provider throttled.
+    Column("slowdown", Float(53), nullable=False),
+)
+
+artifacts = Table(
+    "artifacts",
+    schema,
+    _id(primary_key=True),
+    _id("job_id", nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("source_url", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("attempt_count", Integer, nullable=False),
+    _when("due_at"),
+    Column("lease", Integer, nullable=False),
+    Column("last_error", Text),
+    Column("media_type", Text),
+    Column("size", BigInteger),
+    Column("sha256", Text),
+    _when("created_at", nullable=False),
+    _when("finished_at"),
+    Index("artifacts_by_job", "job_id", "position", unique=True),
+    Index(
+        "artifacts_open",
+        "due_at",
+        postgresql_where=text("status IN ('pending', 'copying')"),
+        sqlite_where=text("status IN ('pending', 'copying')"),
+    ),
 )
 
 facts = Table(

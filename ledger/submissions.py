@@ -13,10 +13,10 @@ from ledger import history, jobs
 from ledger.clock import rfc3339
 from ledger.history import Entry
 from ledger.job import Job
-from ledger.lifecycle import IN_FLIGHT_JOB
+from ledger.lifecycle import IN_FLIGHT_JOB, WATCHED_JOB
 from ledger.moment import Moment
 from ledger.outbox import Outbox
-from ledger.pace import Limits, Slots, reserve
+from ledger.pace import Limits, Slots, hold, reserve
 from ledger.schema import jobs as table
 from ledger.verdict import Fault
 
@@ -68,12 +68,15 @@ def claim(connection: Connection, moment: Moment, limits: Limits, lease: int) ->
     dues: list[int] = []
     for provider, model in _due_scopes(connection, moment, limits):
         limit = limits[provider]
-        room = MAX_CLAIM if limit.in_flight == 0 else limit.in_flight - _in_flight(connection, provider, model)
+        pace, room = f"submit:{provider}:{model or '*'}", MAX_CLAIM
+        if limit.in_flight:
+            hold(connection, pace)  # or two processes would count before either takes
+            room = limit.in_flight - _in_flight(connection, provider, model)
         queued = _oldest(connection, moment, provider, model, max(0, min(room, MAX_CLAIM)))
         if queued:
-            slots = reserve(connection, moment, f"submit:{provider}:{model or '*'}", limit.rate, len(queued))
+            slots = reserve(connection, moment, pace, limit.rate, len(queued))
             claimed += _take(queued, slots, lease)
-            dues += [slots.next_at] if len(slots.times) < len(queued) else []
+            dues += [slots.next_at] if len(slots.times) < len(queued) or len(queued) == MAX_CLAIM else []
     jobs.save(connection, [one.job for one in claimed])
     later = connection.execute(
         select(func.min(table.c.due_at)).where(table.c.status.in_(_MINE), table.c.due_at > moment.now)
@@ -135,7 +138,8 @@ def abandon(connection: Connection, moment: Moment) -> None:
 def _due_scopes(connection: Connection, moment: Moment, limits: Limits) -> list[tuple[str, str | None]]:
     """Which provider and model, or whole provider, has something to send."""
     due = select(table.c.provider, table.c.model).where(table.c.status == "queued", table.c.due_at <= moment.now)
-    found = connection.execute(due.distinct()).all()
+    # In one order for everybody, so that two processes never wait for each other's paces in a circle.
+    found = connection.execute(due.distinct().order_by(table.c.provider, table.c.model)).all()
     scopes = (
         (provider, model if limits[provider].per_model else None) for provider, model in found if provider in limits
     )
@@ -203,7 +207,11 @@ def _taken(job: Job, settlement: Settlement, now: int) -> tuple[Job, Entry | Non
             error=None,
         )
         return moved, entry
+    if job.status in WATCHED_JOB and job.deadline_at is None:
+        # A callback that told of progress was faster than this answer.
+        watched = replace(job, due_at=settlement.due_at, deadline_at=settlement.deadline_at)
+        return replace(watched, task_id=job.task_id or settlement.task_id), entry
     if job.task_id is None:
-        # A callback without a task_id was faster than this answer.
+        # A result without a task_id was faster than this answer.
         return replace(job, task_id=settlement.task_id), entry
     return job, None

@@ -12,6 +12,33 @@ depends_on = None
 def upgrade() -> None:
     """Makes the tables."""
     op.create_table(
+        "artifacts",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("job_id", sa.Text(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("source_url", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("attempt_count", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=True),
+        sa.Column("lease", sa.Integer(), nullable=False),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("media_type", sa.Text(), nullable=True),
+        sa.Column("size", sa.BigInteger(), nullable=True),
+        sa.Column("sha256", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("artifacts_by_job", "artifacts", ["job_id", "position"], unique=True)
+    op.create_index(
+        "artifacts_open",
+        "artifacts",
+        ["due_at"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('pending', 'copying')"),
+        sqlite_where=sa.text("status IN ('pending', 'copying')"),
+    )
+    op.create_table(
         "attempts",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("delivery_id", sa.Text(), nullable=False),
@@ -108,9 +135,11 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
         sa.Column("due_at", sa.BigInteger(), nullable=True),
         sa.Column("lease", sa.Integer(), nullable=False),
+        sa.Column("sent_at", sa.BigInteger(), nullable=True),
         sa.Column("deadline_at", sa.BigInteger(), nullable=True),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("polls", sa.Integer(), nullable=False),
+        sa.Column("woken", sa.Boolean(), nullable=False),
         sa.Column("provider_status", sa.Text(), nullable=True),
         sa.Column("sequence", sa.Integer(), nullable=False),
         sa.Column("callback_counts", sa.Text(), nullable=False),
@@ -141,8 +170,8 @@ def upgrade() -> None:
         "jobs",
         ["status", "due_at"],
         unique=False,
-        postgresql_where=sa.text("status IN ('submitting', 'pending', 'running')"),
-        sqlite_where=sa.text("status IN ('submitting', 'pending', 'running')"),
+        postgresql_where=sa.text("status IN ('submitting', 'pending', 'running', 'unconfirmed')"),
+        sqlite_where=sa.text("status IN ('submitting', 'pending', 'running', 'unconfirmed')"),
     )
     op.create_index(
         "jobs_queued",
@@ -167,6 +196,7 @@ def upgrade() -> None:
         "paces",
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("next_at", sa.Float(precision=53), nullable=False),
+        sa.Column("slowdown", sa.Float(precision=53), nullable=False),
         sa.PrimaryKeyConstraint("key"),
     )
     op.create_table(
