@@ -10,14 +10,29 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from providers.acedata_answers import accepted, post, refused
+from providers.acedata_batch import AceDataBatches
 from providers.acedata_errors import POLICY
 from providers.acedata_parameters import DEFAULT_MODEL, EDITING, MODELS, PARAMETERS
-from providers.acedata_reading import read_outcome, read_record
+from providers.acedata_reading import callback_of, read_outcome, read_record
 from providers.fields import task_id_of
-from providers.jsontext import BadJson, dumps, load_object, loads
+from providers.jsontext import BadJson, load_object
 from providers.orders import check_order, joined, require_text
 from providers.parameters import Parameter
-from providers.protocol import Account, Answer, Call, Check, JobStatus, Order, Problem, Reading, Refusal, Unreadable
+from providers.protocol import (
+    Account,
+    Answer,
+    Batches,
+    Call,
+    Check,
+    JobStatus,
+    Lists,
+    Order,
+    Problem,
+    Reading,
+    Refusal,
+    Unreadable,
+)
 
 GENERATE, EDIT = "generate", "edit"
 OURS = ("model", "callback_url", "async")
@@ -30,6 +45,8 @@ class AceData:
     name = "acedata"
     calls_back = True
     paced_by_model = False
+    lists: Lists | None = None
+    batches: Batches | None = AceDataBatches()
     default_model: str | None = DEFAULT_MODEL
     models: tuple[str, ...] = MODELS
     parameters: tuple[Parameter, ...] = PARAMETERS
@@ -70,13 +87,13 @@ class AceData:
             "model": order.model,
             **({"callback_url": callback_url} if callback_url else {"async": True}),
         }
-        return _post("/flux/images", body)
+        return post("/flux/images", body)
 
     def read_submit(self, answer: Answer) -> Reading | Refusal:
-        body = _json(answer)
+        body = accepted(answer)
         if isinstance(body, Refusal):
             return body
-        if refusal := _refusal(answer, body):
+        if refusal := refused(answer, body):
             return refusal
         try:
             return read_outcome(body, settled=False) or _acknowledged(body)
@@ -84,13 +101,13 @@ class AceData:
             return POLICY.unreadable(answer, str(error))
 
     def fetch(self, task_id: str) -> Call:
-        return _post("/flux/tasks", {"action": "retrieve", "id": task_id})
+        return post("/flux/tasks", {"action": "retrieve", "id": task_id})
 
     def read_fetch(self, answer: Answer) -> Reading | Refusal:
-        body = _json(answer)
+        body = accepted(answer)
         if isinstance(body, Refusal):
             return body
-        if refusal := _refusal(answer, body):
+        if refusal := refused(answer, body):
             no_such_job = answer.status == 404 and refusal.code != "no_api"
             return Reading(JobStatus.UNKNOWN) if no_such_job else refusal
         try:
@@ -102,18 +119,15 @@ class AceData:
         return None
 
     def read_cancel(self, answer: Answer) -> Refusal | None:
-        body = _json(answer)
-        return body if isinstance(body, Refusal) else _refusal(answer, body)
+        body = accepted(answer)
+        return body if isinstance(body, Refusal) else refused(answer, body)
 
     def callback_body(self, answer: Answer) -> bytes:
         """The final response of a record, as a callback would bring it; of an unfinished record, its task_id."""
         try:
-            record = load_object(answer.body)
-            reading = read_record(record)
+            return callback_of(load_object(answer.body))
         except (BadJson, Unreadable):
             return answer.body
-        response = record.get("response") if reading.status.final else None
-        return dumps({**(response or {}), "task_id": reading.task_id})
 
     def read_callback(self, body: bytes) -> Reading:
         try:
@@ -121,33 +135,6 @@ class AceData:
         except BadJson as error:
             raise Unreadable(str(error)) from None
         return read_outcome(fields, settled=True) or _acknowledged(fields)
-
-
-def _post(path: str, body: Mapping[str, Any]) -> Call:
-    return Call("POST", path, {"Content-Type": "application/json"}, dumps(body))
-
-
-def _json(answer: Answer) -> dict[str, Any] | Refusal:
-    """The object in the answer; a null is an empty one, as for a job that AceData does not know."""
-    try:
-        body = loads(answer.body)
-    except BadJson as error:
-        return POLICY.unreadable(answer, str(error))
-    if body is not None and not isinstance(body, dict):
-        return POLICY.unreadable(answer, "the JSON is not an object")
-    return body or {}
-
-
-def _refusal(answer: Answer, body: Mapping[str, Any]) -> Refusal | None:
-    """The error that an answer is. One about a job (it has an `id`) or beside images is no error of the call."""
-    failed = body.get("success") is False or bool(body.get("error"))
-    about_job = body.get("id") is not None or bool(body.get("data"))
-    if 200 <= answer.status < 300 and (about_job or not failed):
-        return None
-    error = body.get("error", body)
-    if isinstance(error, dict):
-        return POLICY.refusal(answer, error.get("code"), error.get("message"))
-    return POLICY.refusal(answer, message=error)
 
 
 def _acknowledged(body: Mapping[str, Any]) -> Reading:

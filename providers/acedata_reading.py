@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from providers.fields import task_id_of, text_of
+from providers.jsontext import dumps
 from providers.protocol import Fault, JobStatus, Reading, Result, Unreadable
 
 NO_RESULT = "The provider reported success without any result."
@@ -52,6 +53,16 @@ def read_record(record: Mapping[str, Any]) -> Reading:
         working = finished or bool(record.get("started_at"))
         outcome = Reading(JobStatus.RUNNING if working else JobStatus.PENDING, task_id_of(response or {}))
     return replace(outcome, task_id=task_id or outcome.task_id)
+
+
+def callback_of(record: Mapping[str, Any]) -> bytes:
+    """The final response of a record, as a callback would bring it; of an unfinished record, its task_id.
+
+    Raises `Unreadable`.
+    """
+    reading = read_record(record)
+    response = record.get("response") if reading.status.final else None
+    return dumps({**(response or {}), "task_id": reading.task_id})
 
 
 def has_code(body: Mapping[str, Any]) -> bool:

@@ -13,13 +13,27 @@ from typing import Any
 from urllib.parse import quote
 
 from providers.dashscope_errors import POLICY
+from providers.dashscope_list import DashScopeLists
 from providers.dashscope_models import MODELS, TEXT_TO_IMAGE, Service, service_of
 from providers.dashscope_parameters import PARAMETERS
-from providers.dashscope_reading import read_task
+from providers.dashscope_reading import accepted, read_task
 from providers.jsontext import BadJson, dumps, load_object
 from providers.orders import check_order, joined, require_text
 from providers.parameters import Parameter
-from providers.protocol import Account, Answer, Call, Check, JobStatus, Order, Problem, Reading, Refusal, Unreadable
+from providers.protocol import (
+    Account,
+    Answer,
+    Batches,
+    Call,
+    Check,
+    JobStatus,
+    Lists,
+    Order,
+    Problem,
+    Reading,
+    Refusal,
+    Unreadable,
+)
 
 
 class DashScope:
@@ -28,6 +42,8 @@ class DashScope:
     name = "dashscope"
     calls_back = False
     paced_by_model = True
+    lists: Lists | None = DashScopeLists()
+    batches: Batches | None = None
     default_model: str | None = None
     models: tuple[str, ...] = MODELS
     parameters: tuple[Parameter, ...] = PARAMETERS
@@ -80,7 +96,7 @@ class DashScope:
         return Call("POST", f"/tasks/{quote(task_id, safe='')}/cancel")
 
     def read_cancel(self, answer: Answer) -> Refusal | None:
-        body = _accepted(answer)
+        body = accepted(answer)
         return body if isinstance(body, Refusal) else None
 
     def callback_body(self, answer: Answer) -> bytes:
@@ -94,27 +110,13 @@ class DashScope:
 
 
 def _read(answer: Answer, unsaid: JobStatus | None = None) -> Reading | Refusal:
-    body = _accepted(answer)
+    body = accepted(answer)
     if isinstance(body, Refusal):
         return body
     try:
         return read_task(body, unsaid)
     except Unreadable as error:
         return POLICY.unreadable(answer, str(error))
-
-
-def _accepted(answer: Answer) -> dict[str, Any] | Refusal:
-    """The body of an answer that is no error. A top-level `code` is one even under HTTP 200, unless it repeats
-    what a failed task says of itself, as the SDK's form of the answer does."""
-    try:
-        body = load_object(answer.body)
-    except BadJson as error:
-        return POLICY.unreadable(answer, str(error))
-    code, output = body.get("code"), body.get("output")
-    told = isinstance(output, dict) and output.get("task_status") == "FAILED"
-    if not 200 <= answer.status < 300 or (isinstance(code, str) and code and not told):
-        return POLICY.refusal(answer, code, body.get("message"))
-    return body
 
 
 def _missing(order: Order, service: Service) -> tuple[Problem, ...]:

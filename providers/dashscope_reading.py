@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from providers.dashscope_errors import POLICY
 from providers.fields import count_of, object_of, task_id_of, text_of
-from providers.protocol import Fault, JobStatus, Metrics, Reading, Result, Unreadable
+from providers.jsontext import BadJson, load_object
+from providers.protocol import Answer, Fault, JobStatus, Metrics, Reading, Refusal, Result, Unreadable
 
 STATUSES = {
     "PENDING": JobStatus.PENDING,
@@ -47,6 +49,20 @@ def read_task(body: Mapping[str, Any], unsaid: JobStatus | None = None) -> Readi
         error=_fault(body, output) if status is JobStatus.FAILED else None,
         warnings=(NO_RESULT,) if status is JobStatus.SUCCEEDED and not results else (),
     )
+
+
+def accepted(answer: Answer) -> dict[str, Any] | Refusal:
+    """The body of an answer that is no error. A top-level `code` is one even under HTTP 200, unless it repeats
+    what a failed task says of itself, as the SDK's form of the answer does."""
+    try:
+        body = load_object(answer.body)
+    except BadJson as error:
+        return POLICY.unreadable(answer, str(error))
+    code, output = body.get("code"), body.get("output")
+    told = isinstance(output, dict) and output.get("task_status") == "FAILED"
+    if not 200 <= answer.status < 300 or (isinstance(code, str) and code and not told):
+        return POLICY.refusal(answer, code, body.get("message"))
+    return body
 
 
 def _results(output: Mapping[str, Any]) -> tuple[Result, ...]:

@@ -8,7 +8,7 @@ I/O, and nothing here imports another part of Postback.
     callback body ─────────────────────────────────────────read_callback()──▶ Reading
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -128,6 +128,26 @@ class Reading:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One row of a provider's list of jobs: no result, and other people's jobs too. `created_at` is in UTC
+    milliseconds; `model` is None where the row does not say."""
+
+    task_id: str
+    status: JobStatus
+    provider_status: str
+    model: str | None
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of a provider's list, and how many pages there are."""
+
+    tasks: tuple[Listed, ...]
+    pages: int
+
+
 class Disposition(StrEnum):
     """What to do about a refusal.
 
@@ -152,6 +172,32 @@ class Refusal:
     retry_after: float | None = None
 
 
+class Lists(Protocol):
+    """A provider's list of its account's jobs, for those that have one."""
+
+    zones: tuple[int, ...]
+    """Hours ahead of UTC in which the window of time may be read, the likeliest first."""
+
+    def ask(self, since: int, until: int, page: int, zone: int) -> Call:
+        """The call for one page, from 1, of the jobs that were made in a window of UTC milliseconds."""
+
+    def read(self, answer: Answer) -> Listing | Refusal:
+        """One page."""
+
+
+class Batches(Protocol):
+    """Asking about several jobs in one call, for providers that can."""
+
+    size: int
+    """How many jobs one call may ask about."""
+
+    def ask(self, task_ids: Sequence[str]) -> Call:
+        """The call that asks about these."""
+
+    def read(self, answer: Answer) -> Mapping[str, tuple[Reading, bytes]] | Refusal:
+        """What was said of each, and for a finished one the body of the callback that it becomes."""
+
+
 class Provider(Protocol):
     """One provider's words. Implementations are stateless; one file each, one line in the table of `providers`."""
 
@@ -160,6 +206,8 @@ class Provider(Protocol):
     """Whether the provider itself POSTs the result to a `callback_url`; if not, the poller does it for it."""
     paced_by_model: bool
     """Whether submissions are limited for each model, or for the account as a whole."""
+    lists: Lists | None
+    batches: Batches | None
     default_model: str | None
     models: tuple[str, ...]
     """Models that the documents name; an explicit `provider` may always ask for others."""

@@ -1,0 +1,39 @@
+"""Asking AceData about several jobs at once: `POST /flux/tasks {action: "retrieve_batch", ids}` → `{items, count}`."""
+
+from collections.abc import Mapping, Sequence
+
+from providers.acedata_answers import accepted, post, refused
+from providers.acedata_errors import POLICY
+from providers.acedata_reading import callback_of, read_record
+from providers.protocol import Answer, Call, Reading, Refusal, Unreadable
+
+
+class AceDataBatches:
+    """AceData's `retrieve_batch` as the protocol's `Batches`."""
+
+    size = 20
+
+    def ask(self, task_ids: Sequence[str]) -> Call:
+        return post("/flux/tasks", {"action": "retrieve_batch", "ids": list(task_ids)})
+
+    def read(self, answer: Answer) -> Mapping[str, tuple[Reading, bytes]] | Refusal:
+        body = accepted(answer)
+        if isinstance(body, Refusal):
+            return body
+        if refusal := refused(answer, body):
+            return refusal
+        items = body.get("items")
+        if not isinstance(items, list):
+            return POLICY.unreadable(answer, "its items are not an array")
+        said: dict[str, tuple[Reading, bytes]] = {}
+        for record in items:
+            if not isinstance(record, dict):
+                continue
+            try:
+                reading = read_record(record)
+                body_of_callback = callback_of(record) if reading.status.final else b""
+            except Unreadable:
+                continue  # one bad record says nothing about the others; its job is asked about again
+            if reading.task_id is not None:
+                said[reading.task_id] = (reading, body_of_callback)
+        return said
