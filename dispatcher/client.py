@@ -1,16 +1,31 @@
 """Speaks HTTP with one provider and tells what came of it in the provider protocol's words."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
 import httpx2 as httpx
 
-from providers.protocol import Account, Answer, Call, Disposition, Order, Provider, Reading, Refusal
+from providers.protocol import (
+    Account,
+    Answer,
+    Call,
+    Disposition,
+    JobStatus,
+    Listing,
+    Order,
+    Provider,
+    Reading,
+    Refusal,
+)
 
 TIMEOUT = 20
 """Seconds for a whole exchange: connect, send, and the answer's last byte."""
+
+CONNECT_TIMEOUT = 8
+"""Seconds to connect, and again for TLS: together less than `TIMEOUT`, so that a provider that drops every packet
+is known not to have started anything."""
 
 MAX_ANSWER = 4 * 1024 * 1024
 """Bytes of an answer that are read; a longer one is garbage."""
@@ -41,6 +56,7 @@ class ProviderClient:
         self.provider = provider
         self.account = account
         self._blank = blank
+        self._zone: int | None = None
         self._queries = _client(transport, keepalive=10)
         # A submission travels on a connection of its own: on a kept one that the other side is just closing,
         # nobody could tell whether it arrived.
@@ -78,6 +94,42 @@ class ProviderClient:
         finished = isinstance(said, Reading) and said.status.final
         return said, self.provider.callback_body(answer) if finished else b""
 
+    async def fetch_many(self, task_ids: Sequence[str]) -> Mapping[str, tuple[Reading | Refusal, bytes]]:
+        """As `fetch`, of as many jobs as the provider answers for at once (`batches.size`)."""
+        batches = self.provider.batches
+        if batches is None or len(task_ids) == 1:
+            return {task_id: await self.fetch(task_id) for task_id in task_ids}
+        try:
+            said = batches.read(await self._exchange(self._queries, batches.ask(task_ids)))
+        except (httpx.HTTPError, TimeoutError) as error:
+            said = _unreached(error, Disposition.RETRY)
+        if isinstance(said, Refusal):
+            return dict.fromkeys(task_ids, (said, b""))
+        return {task_id: said.get(task_id, (Reading(JobStatus.UNKNOWN), b"")) for task_id in task_ids}
+
+    async def list_jobs(self, since: int, until: int, page: int) -> Listing | Refusal:
+        """One page, from 1, of the account's jobs that were made in a window of UTC milliseconds.
+
+        No document says in which zone the window is read: the zone that brought rows of the window is kept.
+        """
+        lists = self.provider.lists
+        if lists is None:
+            return Refusal(Disposition.FINAL, "NotSupported", f"{self.provider.name} has no list of jobs.", 0)
+        found: Listing | Refusal = Listing((), 0)
+        for zone in (self._zone,) if page > 1 and self._zone is not None else _likeliest(lists.zones, self._zone):
+            try:
+                found = lists.read(await self._exchange(self._queries, lists.ask(since, until, page, zone)))
+            except (httpx.HTTPError, TimeoutError) as error:
+                return _unreached(error, Disposition.RETRY)
+            if isinstance(found, Refusal):
+                return found
+            inside = tuple(task for task in found.tasks if since <= task.created_at <= until)
+            found = Listing(inside, found.pages)
+            if inside:
+                self._zone = zone
+                return found
+        return found
+
     async def cancel(self, task_id: str) -> Refusal | None:
         """None when the provider canceled the job."""
         call = self.provider.cancel(task_id)
@@ -107,10 +159,14 @@ class ProviderClient:
 def _client(transport: httpx.AsyncBaseTransport | None, *, keepalive: int) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         transport=transport,
-        timeout=TIMEOUT,
+        timeout=httpx.Timeout(TIMEOUT, connect=CONNECT_TIMEOUT),
         follow_redirects=False,
         limits=httpx.Limits(max_keepalive_connections=keepalive),
     )
+
+
+def _likeliest(zones: Sequence[int], known: int | None) -> Sequence[int]:
+    return zones if known is None else (known, *(zone for zone in zones if zone != known))
 
 
 def _unreached(error: Exception, disposition: Disposition) -> Refusal:

@@ -2,7 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 
 import structlog
 
@@ -15,8 +17,8 @@ from ledger.batch import Batch
 from ledger.clock import SECOND
 from ledger.job import Job
 from ledger.ledger import Ledger
-from ledger.polls import Asked, Claimed
-from providers.protocol import JobStatus, Reading, Refusal
+from ledger.polls import Asked, Budget
+from providers.protocol import Disposition, JobStatus, Reading, Refusal
 
 log = structlog.get_logger()
 
@@ -34,7 +36,11 @@ _WORTH_REPEATING = (408, 425, 429)
 
 
 class Poller:
-    """One loop: claims jobs that are due to be asked about, within their account's query rate, and asks."""
+    """One loop: claims jobs that are due to be asked about, within their account's query rate, and asks.
+
+    `swept` names the providers whose list is being read: of theirs, only jobs that are worth it are asked about.
+    `rest` is the shortest pause between two questions about a job, in milliseconds, of providers that push.
+    """
 
     def __init__(
         self,
@@ -44,6 +50,8 @@ class Poller:
         *,
         rates: Mapping[str, float],
         spawn: Spawn,
+        swept: Callable[[], Collection[str]] = tuple,
+        rest: Mapping[str, int] = MappingProxyType({}),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -51,6 +59,8 @@ class Poller:
         self._clients = clients
         self._poster = poster
         self._rates = {name: rate for name, rate in rates.items() if name in clients}
+        self._swept = swept
+        self._rest = rest
         self._spawn = spawn
         self._sleep = sleep
         self._jitter = jitter
@@ -58,25 +68,44 @@ class Poller:
 
     async def run_once(self, now: int) -> int | None:
         """Starts asking about what is due, and returns when it wants to be called again."""
-        claim = await self._ledger.write(polls.claim, self._rates, LEASE)
+        claim = await self._ledger.write(polls.claim, self._budgets(), LEASE)
+        calls: dict[tuple[str, int], list[Job]] = {}
         for claimed in claim.jobs:
-            self._spawn(self._ask(claimed))
+            calls.setdefault((claimed.job.provider, claimed.ask_at), []).append(claimed.job)
+        for (provider, ask_at), jobs in calls.items():
+            for call in _calls(jobs, self._batch(provider)):
+                self._spawn(self._ask(provider, ask_at, call))
         return claim.next_due
 
-    async def _ask(self, claimed: Claimed) -> None:
-        job = claimed.job
-        await self._sleep(max(0, claimed.ask_at - self._ledger.clock()) / 1_000)
-        if job.task_id is None:
-            # The provider gave none: only its callback can tell, until the deadline.
-            await self._settle.add(self._again(job, None, self._deadline_of(job)))
-            return
-        said, body = await self._clients[job.provider].fetch(job.task_id)
+    def _budgets(self) -> dict[str, Budget]:
+        swept = self._swept()
+        return {name: Budget(rate, self._batch(name), name in swept) for name, rate in self._rates.items()}
+
+    def _batch(self, provider: str) -> int:
+        batches = self._clients[provider].provider.batches
+        return batches.size if batches is not None else 1
+
+    async def _ask(self, provider: str, ask_at: int, jobs: Sequence[Job]) -> None:
+        """One call about one job or several, then what follows for each."""
+        await self._sleep(max(0, ask_at - self._ledger.clock()) / 1_000)
+        named = {job.task_id: job for job in jobs if job.task_id is not None}
+        answers = await self._clients[provider].fetch_many(list(named)) if named else {}
+        await asyncio.gather(
+            *(self._heard(named[task_id], said, body) for task_id, (said, body) in answers.items()),
+            # Without a task_id only its callback can tell, until the deadline.
+            *(self._record(self._again(job, None, self._deadline_of(job))) for job in jobs if job.task_id is None),
+        )
+
+    async def _heard(self, job: Job, said: Reading | Refusal, body: bytes) -> None:
         if isinstance(said, Reading) and said.status.final:
             asked = await self._tell(job, body)
         else:
             asked = self._unfinished(job, said)
         if asked is not None:
-            await self._settle.add(asked)
+            await self._record(asked)
+
+    async def _record(self, asked: Asked) -> None:
+        await self._settle.add(asked)
 
     async def _tell(self, job: Job, body: bytes) -> Asked | None:
         """POSTs a result to the receiver; None when it took it, and so moved the job on."""
@@ -96,13 +125,15 @@ class Poller:
         if isinstance(said, Refusal):
             wait = next_try(min(job.polls + 1, _PATIENCE), self._jitter(), said.retry_after)
             warning = None
-            if said.disposition == "final":
+            if said.disposition is Disposition.FINAL:
                 warning = f"the provider refuses to be asked: {said.code}: {said.message}"
                 wait = max(wait, 60 * SECOND)
-            return self._again(job, None, wait, warning)
+            asked = self._again(job, None, wait, warning)
+            throttled = said.disposition is Disposition.THROTTLE
+            return replace(asked, throttled=throttled, retry_after=said.retry_after)
         if said.status == JobStatus.UNKNOWN and self._ledger.clock() > (job.submitted_at or 0) + GRACE:
             return Asked(job.id, job.lease, None, lost="the provider no longer knows the job")
-        return self._again(job, said, next_poll(job.polls + 1, self._jitter()))
+        return self._again(job, said, max(next_poll(job.polls + 1, self._jitter()), self._rest.get(job.provider, 0)))
 
     def _again(self, job: Job, said: Reading | None, wait: int, warning: str | None = None) -> Asked:
         now = self._ledger.clock()
@@ -114,3 +145,7 @@ class Poller:
     def _deadline_of(self, job: Job) -> int:
         """How long until the job's deadline."""
         return max(0, (job.deadline_at or 0) - self._ledger.clock())
+
+
+def _calls(jobs: Sequence[Job], size: int) -> list[Sequence[Job]]:
+    return [jobs[start : start + size] for start in range(0, len(jobs), size)]

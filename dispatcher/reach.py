@@ -13,11 +13,11 @@ def can_call(provider_url: str, public_url: str) -> bool:
 
 
 def _private(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
+    host = (urlsplit(url).hostname or "").rstrip(".")
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         return False
-    return address.is_private or address.is_loopback or address.is_link_local or address.is_unspecified
+    return not address.is_global  # carrier-grade NAT, where VPNs live, is neither private nor global

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -33,8 +34,8 @@ Spawn = Callable[[Coroutine[Any, Any, None]], None]
 class Submitter:
     """One loop: claims queued jobs within their pace, sends each, settles it behind its lease.
 
-    `poll_after` is when a missing callback is asked for, by provider, in milliseconds; `on_taken` is called when
-    there may be a job to ask about.
+    `poll_after` is when a missing callback or push is asked for, by provider, in milliseconds; `on_taken` is called
+    when there may be a job to ask about.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Submitter:
         if job.due_at is None or self._ledger.clock() >= job.due_at:
             return  # stopped past our lease: the job is unconfirmed by now, and may have been sent again by a person
         said, body = await client.submit(order, url)
-        settlement = self._settlement(job, said, called_back=url is not None)
+        settlement = replace(self._settlement(job, said, called_back=url is not None), pace=claimed.pace)
         settled = await self._settle.add(settlement)
         log.info("submitted", job_id=job.id, provider=job.provider, outcome=settlement.outcome, settled=settled)
         self._on_taken()
@@ -97,26 +98,41 @@ class Submitter:
             return callback_url(self._public_url, self._tokens, job)
         return None
 
+    def _first_poll(self, provider: str, called_back: bool) -> int:
+        """Whoever will tell us is asked late: by callback, or by push where a provider has no callbacks of its own."""
+        will_tell = called_back or not self._clients[provider].provider.calls_back
+        if will_tell and provider in self._poll_after:
+            return self._poll_after[provider]
+        return next_poll(0, self._jitter())
+
     def _settlement(self, job: Job, said: Reading | Refusal, *, called_back: bool) -> Settlement:
         now = self._ledger.clock()
         if isinstance(said, Reading):
             if said.task_id is None and not said.status.final:
                 fault = Fault("NoTaskId", "The provider answered without a task_id.")
                 return Settlement(job.id, job.lease, "unknown", fault=fault)
-            wait = self._poll_after.get(job.provider, 0) if called_back else next_poll(0, self._jitter())
+            wait = self._first_poll(job.provider, called_back)
             return Settlement(
                 job.id,
                 job.lease,
                 "taken",
                 task_id=said.task_id,
-                due_at=now + wait,
+                due_at=now + min(wait, self._deadline),
                 deadline_at=now + self._deadline,
             )
         fault = Fault(said.code, said.message)
         match said.disposition:
             case Disposition.RETRY | Disposition.THROTTLE:
                 wait = next_try(job.tries, self._jitter(), said.retry_after)
-                return Settlement(job.id, job.lease, "put_back", due_at=now + wait, fault=fault)
+                return Settlement(
+                    job.id,
+                    job.lease,
+                    "put_back",
+                    due_at=now + wait,
+                    fault=fault,
+                    throttled=said.disposition is Disposition.THROTTLE,
+                    retry_after=said.retry_after,
+                )
             case Disposition.AMBIGUOUS:
                 return Settlement(job.id, job.lease, "unknown", fault=fault)
         return Settlement(job.id, job.lease, "refused", fault=fault)

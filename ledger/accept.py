@@ -6,9 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from ledger import jobs
+from ledger import artifacts, jobs
 from ledger.moment import Moment
 from ledger.outbox import Outbox
+from ledger.schema import artifacts as artifact_table
 from ledger.schema import callbacks
 from ledger.verdict import KEPT_COPIES, Reading, rule
 
@@ -24,15 +25,19 @@ class Arrival:
     reading: Reading | None
 
 
-def accept(connection: Connection, moment: Moment, arrivals: Sequence[Arrival]) -> list[str | None]:
+def accept(
+    connection: Connection, moment: Moment, arrivals: Sequence[Arrival], *, archive: bool = False
+) -> list[str | None]:
     """Stores callbacks, moves their jobs and notifies. A verdict for each, in their order; None when the job is gone.
 
-    Callbacks for one job are folded in memory in the order they came, so each job is written once.
+    Callbacks for one job are folded in memory in the order they came, so each job is written once. With `archive`,
+    the images of a success become owed to artifact storage.
     """
     held = jobs.lock(connection, (arrival.job_id for arrival in arrivals))
     outbox = Outbox(connection, moment)
     verdicts: list[str | None] = []
     copies: list[dict[str, Any]] = []
+    images: list[dict[str, Any]] = []
     changed = {}
     for arrival in arrivals:
         job = held.get(arrival.job_id)
@@ -43,6 +48,10 @@ def accept(connection: Connection, moment: Moment, arrivals: Sequence[Arrival]) 
         job = ruling.job
         for state in ruling.passed:
             job = outbox.announce(job, state)
+        if archive and "succeeded" in ruling.passed:
+            owed = artifacts.owed(moment, job)
+            images += owed
+            job = job if owed else outbox.announce(job, "archived")
         held[job.id] = changed[job.id] = job
         verdicts.append(ruling.verdict)
         if job.callback_counts.get(ruling.verdict, 0) <= KEPT_COPIES:
@@ -50,6 +59,8 @@ def accept(connection: Connection, moment: Moment, arrivals: Sequence[Arrival]) 
     jobs.save(connection, list(changed.values()))
     if copies:
         connection.execute(insert(callbacks), copies)
+    if images:
+        connection.execute(insert(artifact_table), images)
     outbox.write()
     return verdicts
 

@@ -1,8 +1,8 @@
-"""Erasing a job with all that belongs to it: prompt, callbacks, notifications, deliveries, attempts, history."""
+"""Erasing a job with all that belongs to it: prompt, callbacks, notifications, deliveries, history, images."""
 
 from sqlalchemy import Connection, delete, select
 
-from ledger import jobs
+from ledger import artifacts, jobs
 from ledger.errors import Refused
 from ledger.lifecycle import DELETABLE_JOB
 from ledger.moment import Moment
@@ -17,6 +17,7 @@ def erase(connection: Connection, moment: Moment, job_id: str) -> None:
         raise Refused(f"the job is {job.status}; only a finished job can be deleted")
     mine = select(deliveries.c.id).where(deliveries.c.job_id == job_id)
     connection.execute(delete(attempts).where(attempts.c.delivery_id.in_(mine)))
+    artifacts.discard(connection, moment, job_id)
     for belonging in (deliveries, notifications, callbacks, history):
         connection.execute(delete(belonging).where(belonging.c.job_id == job_id))
     connection.execute(delete(table).where(table.c.id == job_id))

@@ -22,13 +22,15 @@ def check_keys(connection: Connection, moment: Moment, keys: SecretKeys) -> None
     held = select(facts.c.value).where(facts.c.name == _SIGNING_KEY).with_for_update()
     known = connection.execute(held).scalar()
     if known is None:
-        connection.execute(insert(facts).values(name=_SIGNING_KEY, value=keys.fingerprints[-1]))
-    elif known not in keys.fingerprints:
+        with contextlib.suppress(IntegrityError), connection.begin_nested():  # another process was first
+            connection.execute(insert(facts).values(name=_SIGNING_KEY, value=keys.fingerprints[-1]))
+        known = connection.execute(held).scalar()
+    if known not in keys.fingerprints:
         raise CannotOpen(
             "POSTBACK_SECRET_KEYS lacks the key that this database was last used with, so running jobs and stored "
             "secrets would be lost. Put that key back, oldest first; a new one goes at the end"
         )
-    elif known != keys.fingerprints[-1]:
+    if known != keys.fingerprints[-1]:
         connection.execute(update(facts).where(facts.c.name == _SIGNING_KEY).values(value=keys.fingerprints[-1]))
 
 

@@ -1,5 +1,6 @@
 """A job as the ledger keeps it, and how it reads on the wire."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -7,6 +8,9 @@ from sqlalchemy import Row
 
 from ledger.clock import rfc3339
 from ledger.lifecycle import JOB, may
+
+Link = Callable[[str], str]
+"""An artifact's id to the URL where anybody who has it is served the image."""
 
 _UNWATCHED = ("lost", "unconfirmed")
 
@@ -66,8 +70,11 @@ class Job:
         """The job with further warnings, none twice."""
         return replace(self, warnings=list(dict.fromkeys([*self.warnings, *warnings])))
 
-    def document(self) -> dict[str, Any]:
-        """The job on the wire: what the API answers and notifications carry. Never its callback URL."""
+    def document(self, link: Link | None = None) -> dict[str, Any]:
+        """The job on the wire: what the API answers and notifications carry. Never its callback URL.
+
+        Artifacts have the URL that `link` gives, and without it none: only a succeeded job can have artifacts.
+        """
         return {
             "id": self.id,
             "provider": self.provider,
@@ -77,7 +84,7 @@ class Job:
             "input": self.input,
             "parameters": self.parameters,
             "metadata": self.metadata,
-            "results": self.results,
+            "results": self.results and [_result(result, link) for result in self.results],
             "metrics": self.metrics,
             "usage": self.usage,
             "error": self.error,
@@ -87,6 +94,14 @@ class Job:
             "finished_at": _time(self.finished_at),
             "resubmit_of": self.resubmit_of,
         }
+
+
+def _result(result: dict[str, Any], link: Link | None) -> dict[str, Any]:
+    artifact = result["artifact"]
+    if artifact is None:
+        return result
+    url = None if link is None else link(artifact["id"])
+    return {**result, "artifact": {"id": artifact["id"], "url": url, **artifact}}
 
 
 def _time(milliseconds: int | None) -> str | None:

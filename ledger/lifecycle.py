@@ -71,8 +71,23 @@ DELIVERY: dict[str, State] = {
     "skipped": State("its subscriber was disabled or deleted", "a person who redelivers or recovers", ("pending",)),
 }
 
+ARTIFACT: dict[str, State] = {
+    "pending": State("owed; due at its next try's time", "the archiver", ("copying", "discarded")),
+    "copying": State(
+        "being copied; held by one archiver under a lease; an expired lease is due again",
+        "that archiver",
+        ("stored", "pending", "failed", "copying", "discarded"),
+    ),
+    "stored": State("kept", "whoever erases its job", ("discarded",)),
+    "failed": State("not kept: its schedule is used up, or no try can help", "whoever erases its job", ("discarded",)),
+    "discarded": State("its job is erased; the archiver deletes the file and forgets it", "nobody"),
+}
+
 OPEN_DELIVERY = ("pending", "delivering")
 """Deliveries still owed. The states that a person may set going again are the others."""
+
+OPEN_ARTIFACT = ("pending", "copying")
+"""Artifacts that may still come to be kept."""
 
 IN_FLIGHT_JOB = ("submitting", "pending", "running")
 """Jobs that count against a provider's in-flight limit."""

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from ledger.clock import rfc3339
-from ledger.job import Job
+from ledger.job import Job, Link
 from ledger.moment import Moment
 from ledger.schema import deliveries, notifications, subscribers
 
@@ -16,10 +16,12 @@ JOB_EVENTS = ("job.submitted", "job.running", *DEFAULT_EVENTS, "job.archived")
 EVENTS = (*JOB_EVENTS, "subscriber.disabled", "delivery.dead", "postback.ping")
 
 EVENT_OF_STATE = {"pending": "job.submitted"} | {
-    state: f"job.{state}" for state in ("running", "succeeded", "failed", "canceled", "lost", "unconfirmed")
+    state: f"job.{state}" for state in ("running", "succeeded", "failed", "canceled", "lost", "unconfirmed", "archived")
 }
-_ONLY_IF_WANTED = ("job.submitted", "job.running")
-"""Steps on the way: recorded only when somebody listens, so that a job costs one notification."""
+"""What is announced of a state. `archived` is a succeeded job whose images are copied, as far as they could be."""
+
+_ONLY_IF_WANTED = ("job.submitted", "job.running", "job.archived")
+"""Steps on the way and after: recorded only when somebody listens, so that a job costs one notification."""
 
 
 def wants(events: list[str], event: str) -> bool:
@@ -45,11 +47,12 @@ class _Reader:
 
 
 class Outbox:
-    """Collects what one transaction has to say and writes it in two statements."""
+    """Collects what one transaction has to say and writes it in two statements. `link` gives artifacts their URL."""
 
-    def __init__(self, connection: Connection, moment: Moment) -> None:
+    def __init__(self, connection: Connection, moment: Moment, link: Link | None = None) -> None:
         self._connection = connection
         self._moment = moment
+        self._link = link
         self._readers: list[_Reader] | None = None
         self._notifications: list[dict[str, Any]] = []
         self._deliveries: list[dict[str, Any]] = []
@@ -61,7 +64,7 @@ class Outbox:
         if event in _ONLY_IF_WANTED and not readers:
             return job
         job = replace(job, sequence=job.sequence + 1)
-        data = {**job.document(), "sequence": job.sequence}
+        data = {**job.document(self._link), "sequence": job.sequence}
         self._add(event, job.id, job.sequence, data, readers)
         return job
 

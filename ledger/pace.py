@@ -1,14 +1,20 @@
 """Pace shared by every process on the database: evenly spaced slots. A full bucket would burst past the limit."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, case, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ledger.moment import Moment
 from ledger.schema import paces
+
+MAX_SLOWDOWN = 64.0
+RECOVERY = 0.9
+MAX_PAUSE = 3_600.0
+"""The longest `Retry-After` that holds up a whole pace, in seconds."""
 
 HORIZON = 250
 """How far ahead slots may be taken, in milliseconds: enough for a few at once, too little to hoard."""
@@ -42,8 +48,9 @@ def reserve(connection: Connection, moment: Moment, key: str, rate: float, wante
     """Takes up to `wanted` slots of a pace."""
     if rate <= 0:
         return Slots((moment.now,) * wanted, moment.now)
-    interval = 1_000 / rate
-    start = max(hold(connection, key), float(moment.now))
+    pace = hold(connection, key)
+    interval = 1_000 / rate * pace.slowdown
+    start = max(pace.next_at, float(moment.now))
     count = (
         min(wanted, max(0, int((moment.now + HORIZON - start) // interval) + 1)) if start <= moment.now + HORIZON else 0
     )
@@ -53,15 +60,30 @@ def reserve(connection: Connection, moment: Moment, key: str, rate: float, wante
     return Slots(tuple(ceil(start + i * interval) for i in range(count)), ceil(next_at))
 
 
-def hold(connection: Connection, key: str) -> float:
-    """Holds a pace until the transaction ends; returns when its next slot is free."""
-    held = select(paces.c.next_at).where(paces.c.key == key).with_for_update()
-    found: float | None = connection.execute(held).scalar()
-    if found is None:
-        try:
-            with connection.begin_nested():
-                connection.execute(insert(paces).values(key=key, next_at=0.0, slowdown=1.0))
-        except IntegrityError:
-            pass  # another process made it first
-        found = float(connection.execute(held).scalar_one())
-    return found
+def throttled(connection: Connection, moment: Moment, key: str, retry_after: float | None) -> None:
+    """The provider throttles: halves the pace, and leaves it alone for `retry_after` seconds if it said so."""
+    pace = hold(connection, key)
+    pause = moment.now + min(retry_after or 0.0, MAX_PAUSE) * 1_000
+    slower = {"slowdown": min(pace.slowdown * 2, MAX_SLOWDOWN), "next_at": max(pace.next_at, pause)}
+    connection.execute(update(paces).where(paces.c.key == key).values(**slower))
+
+
+def succeeded(connection: Connection, key: str) -> None:
+    """The provider takes things: a pace that was lowered comes back, a tenth at a time."""
+    faster = paces.c.slowdown * RECOVERY
+    connection.execute(
+        update(paces)
+        .where(paces.c.key == key, paces.c.slowdown > 1)
+        .values(slowdown=case((faster > 1, faster), else_=1.0))
+    )
+
+
+def hold(connection: Connection, key: str) -> Row[float, float]:
+    """Holds a pace until the transaction ends: when its next slot is free, and how much slower it goes than set."""
+    held = select(paces.c.next_at, paces.c.slowdown).where(paces.c.key == key).with_for_update()
+    found = connection.execute(held).one_or_none()
+    if found is not None:
+        return found
+    with contextlib.suppress(IntegrityError), connection.begin_nested():  # another process may make it first
+        connection.execute(insert(paces).values(key=key, next_at=0.0, slowdown=1.0))
+    return connection.execute(held).one()

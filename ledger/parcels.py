@@ -50,26 +50,16 @@ def claim(connection: Connection, moment: Moment, *, limit: int, lease: int) -> 
 
 
 def _oldest(connection: Connection, moment: Moment, ready: Sequence[Any], limit: int) -> list[str]:
-    counted = connection.execute(
-        select(table.c.subscriber_id, func.count().label("sending"))
-        .where(table.c.status == "delivering", table.c.due_at > moment.now)
-        .where(table.c.subscriber_id.in_([row.id for row in ready]))
-        .group_by(table.c.subscriber_id)
-    )
-    busy: dict[str, int] = {row.subscriber_id: row.sending for row in counted}
-    share = max(1, limit // len(ready))
-    parts = []
-    for row in ready[:limit]:
-        room = min(share, row.max_in_flight - busy.get(row.id, 0))
-        if room > 0:
-            parts.append(
-                select(table.c.id)
-                .where(table.c.subscriber_id == row.id, table.c.status.in_(OPEN_DELIVERY))
-                .where(table.c.due_at <= moment.now)
-                .order_by(table.c.due_at)
-                .limit(room)
-                .subquery()
-            )
+    able = _rooms(connection, moment, ready)[:limit]
+    parts = [
+        select(table.c.id)
+        .where(table.c.subscriber_id == subscriber_id, table.c.status.in_(OPEN_DELIVERY))
+        .where(table.c.due_at <= moment.now)
+        .order_by(table.c.due_at)
+        .limit(min(room, max(1, limit // len(able))))
+        .subquery()
+        for subscriber_id, room in able
+    ]
     if not parts:
         return []
     due = union_all(*(select(part.c.id) for part in parts)).subquery()
@@ -77,6 +67,23 @@ def _oldest(connection: Connection, moment: Moment, ready: Sequence[Any], limit:
     # The due time is asked again under the lock: another forwarder may have claimed the row since.
     locked = locked.where(table.c.due_at <= moment.now).with_for_update(skip_locked=True)
     return [row.id for row in connection.execute(locked)]
+
+
+def _rooms(connection: Connection, moment: Moment, ready: Sequence[Any]) -> list[tuple[str, int]]:
+    """How many more each subscriber may be sent at once, without those that are full."""
+    ids = sorted(row.id for row in ready)
+    # Held, or two processes would count before either takes.
+    held = select(subscriber_table.c.id).where(subscriber_table.c.id.in_(ids))
+    connection.execute(held.order_by(subscriber_table.c.id).with_for_update())
+    counted = connection.execute(
+        select(table.c.subscriber_id, func.count().label("sending"))
+        .where(table.c.status == "delivering", table.c.due_at > moment.now)
+        .where(table.c.subscriber_id.in_(ids))
+        .group_by(table.c.subscriber_id)
+    )
+    busy: dict[str, int] = {row.subscriber_id: row.sending for row in counted}
+    rooms = ((row.id, row.max_in_flight - busy.get(row.id, 0)) for row in ready)
+    return [(subscriber_id, room) for subscriber_id, room in rooms if room > 0]
 
 
 def _parcels(connection: Connection, ids: Sequence[str]) -> Sequence[Any]:

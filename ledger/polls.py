@@ -2,20 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 
 from sqlalchemy import Connection, func, select, update
 
 from ledger import history, jobs
+from ledger.clock import MINUTE
 from ledger.history import Entry
 from ledger.job import Job
 from ledger.lifecycle import WATCHED_JOB
 from ledger.moment import Moment
 from ledger.outbox import Outbox
-from ledger.pace import reserve
+from ledger.pace import reserve, throttled
 from ledger.schema import jobs as table
 from ledger.verdict import Reading, progressed
 
 MAX_CLAIM = 32
+
+UNHEARD = 10 * MINUTE
+"""How long a job may go without a word while its provider's list is being read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ class Claim:
 class Asked:
     """What became of asking: when to ask again, and the unfinished reading, if there was one.
 
-    `lost` says why the job is given up, `warning` what a person should know.
+    `lost` says why the job is given up, `warning` what a person should know; `throttled` lowers the provider's pace.
     """
 
     job_id: str
@@ -47,31 +52,45 @@ class Asked:
     reading: Reading | None = None
     lost: str | None = None
     warning: str | None = None
+    throttled: bool = False
+    retry_after: float | None = None
 
 
-def claim(connection: Connection, moment: Moment, rates: Mapping[str, float], lease: int) -> Claim:
-    """Takes watched jobs that are due, as many as their provider's query rate (a second) allows.
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How a provider may be asked: calls a second, jobs that one call asks about, and whether its list is being
+    read at present, so that only jobs are asked about that are known to be worth it."""
 
-    `lease` is how long asking may take after its slot, in milliseconds.
+    rate: float
+    batch: int = 1
+    swept: bool = False
+
+
+def claim(connection: Connection, moment: Moment, budgets: Mapping[str, Budget], lease: int) -> Claim:
+    """Takes watched jobs that are due, as many as their provider's budget allows.
+
+    `lease` is how long asking may take after its slot, in milliseconds. Jobs of one call share a slot.
     """
     claimed: list[Claimed] = []
     dues: list[int] = []
-    for provider, rate in rates.items():
-        watched = select(table).where(table.c.status.in_(WATCHED_JOB), table.c.provider == provider)
-        rows = connection.execute(
-            watched.where(table.c.due_at <= moment.now)
-            .order_by(table.c.due_at)
-            .limit(MAX_CLAIM)
-            .with_for_update(skip_locked=True)
-        ).all()
-        if rows:
-            slots = reserve(connection, moment, f"query:{provider}", rate, len(rows))
-            claimed += [
-                Claimed(replace(job := Job.of(row), lease=job.lease + 1, due_at=slot + lease), slot)
-                for row, slot in zip(rows, slots.times, strict=False)
-            ]
-            if len(slots.times) < len(rows) or len(rows) == MAX_CLAIM:
-                dues.append(slots.next_at)
+    for provider, budget in budgets.items():
+        due = select(table).where(table.c.status.in_(WATCHED_JOB), table.c.provider == provider)
+        due = due.where(table.c.due_at <= moment.now)
+        if budget.swept:
+            postpone(connection, moment, provider)
+            due = due.where(table.c.woken)
+        limit = MAX_CLAIM * budget.batch
+        rows = connection.execute(due.order_by(table.c.due_at).limit(limit).with_for_update(skip_locked=True)).all()
+        if not rows:
+            continue
+        slots = reserve(connection, moment, pace_of(provider), budget.rate, ceil(len(rows) / budget.batch))
+        times = [time for time in slots.times for _ in range(budget.batch)]
+        claimed += [
+            Claimed(replace(job := Job.of(row), lease=job.lease + 1, due_at=slot + lease), slot)
+            for row, slot in zip(rows, times, strict=False)
+        ]
+        if len(times) < len(rows) or len(rows) == limit:
+            dues.append(slots.next_at)
     jobs.save(connection, [one.job for one in claimed])
     later = connection.execute(
         select(func.min(table.c.due_at)).where(table.c.status.in_(WATCHED_JOB), table.c.due_at > moment.now)
@@ -98,7 +117,7 @@ def settle(connection: Connection, moment: Moment, asked: Sequence[Asked]) -> li
             job = outbox.announce(job.moved("lost", moment.now, error={"code": "Lost", "message": one.lost}), "lost")
             entries.append(Entry(job.id, moment.now, "lost", one.lost))
         else:
-            job = replace(job, due_at=one.due_at, polls=job.polls + 1)
+            job = replace(job, due_at=one.due_at, polls=job.polls + 1, woken=False)
             if one.reading is not None:
                 job, passed = progressed(job, one.reading, moment.now)
                 for state in passed:
@@ -106,18 +125,26 @@ def settle(connection: Connection, moment: Moment, asked: Sequence[Asked]) -> li
             entries += _changes(before, job, moment.now)
         held[job.id] = job
         answers.append(True)
+    for provider in sorted({held[one.job_id].provider for one in asked if one.throttled and one.job_id in held}):
+        throttled(connection, moment, pace_of(provider), max(one.retry_after or 0.0 for one in asked))
     jobs.save(connection, list(held.values()))
     history.add(connection, entries)
     outbox.write()
     return answers
 
 
-def wake(connection: Connection, moment: Moment, job_id: str) -> None:
-    """Makes a watched job due at once."""
+def pace_of(provider: str) -> str:
+    """The pace that queries, lists and cancels of a provider share."""
+    return f"query:{provider}"
+
+
+def postpone(connection: Connection, moment: Moment, provider: str) -> None:
+    """Puts off due jobs that nothing was heard of: the list will tell. After `UNHEARD` they are asked all the same."""
     connection.execute(
         update(table)
-        .where(table.c.id == job_id, table.c.status.in_(WATCHED_JOB), table.c.due_at > moment.now)
-        .values(due_at=moment.now)
+        .where(table.c.status.in_(WATCHED_JOB), table.c.provider == provider)
+        .where(table.c.due_at <= moment.now, table.c.woken.is_(False))
+        .values(due_at=moment.now + UNHEARD, woken=True)
     )
 
 

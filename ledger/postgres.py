@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from sqlalchemy import make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from ledger import migration
@@ -31,6 +32,7 @@ class PostgresDatabase:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._running: set[asyncio.Task[Any]] = set()
 
     @classmethod
@@ -61,10 +63,12 @@ class PostgresDatabase:
 
     async def read(self, work: Work[T]) -> T:
         try:
-            async with self._engine.connect() as connection:
+            async with self._reading.connect() as connection:
                 return await connection.run_sync(work)
-        except (DBAPIError, OSError, TimeoutError) as error:
-            raise Unavailable(f"the database could not be read: {_reason(error)}") from error
+        except Exception as error:
+            if isinstance(error, DBAPIError) or _unreachable(error):
+                raise Unavailable(f"the database could not be read: {_reason(error)}") from error
+            raise
 
     async def write(self, work: Work[T]) -> T:
         if len(self._running) >= MAX_WAITING:
@@ -97,8 +101,10 @@ class PostgresDatabase:
                     raise
                 if state not in _TRY_AGAIN:
                     raise Unavailable(f"the database could not be written: {_reason(error)}") from error
-            except (OSError, TimeoutError) as error:
-                raise Unavailable(f"the database cannot be reached: {_reason(error)}") from error
+            except Exception as error:
+                if _unreachable(error):
+                    raise Unavailable(f"the database cannot be reached: {_reason(error)}") from error
+                raise
         raise Unavailable("the transaction kept meeting others; try again")
 
 
@@ -116,6 +122,11 @@ def _place(address: URL) -> str:
 
 def _sqlstate(error: DBAPIError) -> str:
     return getattr(error.orig, "sqlstate", None) or ""
+
+
+def _unreachable(error: Exception) -> bool:
+    """Whether a connection could not be had. What asyncpg says of a server that will not have us is not wrapped."""
+    return isinstance(error, (OSError, TimeoutError, PoolTimeout)) or type(error).__module__.startswith("asyncpg")
 
 
 def _reason(error: BaseException) -> str:

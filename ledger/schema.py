@@ -251,12 +251,12 @@ artifacts = Table(
     _id(primary_key=True),
     _id("job_id", nullable=False),
     Column("position", Integer, nullable=False),
-    Column("source_url", Text, nullable=False),
+    Column("source_url", Words, nullable=False),
     Column("status", Text, nullable=False),
     Column("attempt_count", Integer, nullable=False),
     _when("due_at"),
     Column("lease", Integer, nullable=False),
-    Column("last_error", Text),
+    Column("last_error", Words),
     Column("media_type", Text),
     Column("size", BigInteger),
     Column("sha256", Text),
@@ -266,8 +266,8 @@ artifacts = Table(
     Index(
         "artifacts_open",
         "due_at",
-        postgresql_where=text("status IN ('pending', 'copying')"),
-        sqlite_where=text("status IN ('pending', 'copying')"),
+        postgresql_where=text("status IN ('pending', 'copying', 'discarded')"),
+        sqlite_where=text("status IN ('pending', 'copying', 'discarded')"),
     ),
 )
 

@@ -7,12 +7,14 @@ waits together, and requests await a future.
 """
 
 import asyncio
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
@@ -41,12 +43,17 @@ class SqliteDatabase:
     @classmethod
     async def open(cls, path: Path) -> "SqliteDatabase":
         """Takes the file, making it if it is missing. Raises `CannotOpen`."""
+        lock = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock.take(path.with_name(path.name + ".lock"))
+            if lock := FileLock.take(path.with_name(path.name + ".lock")):
+                # Only under the lock: closing any descriptor of a file ends this process's SQLite locks on it.
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         except OSError as error:
+            if lock:
+                lock.release()
             raise CannotOpen(
-                f"cannot write to {path.parent}: {error.strerror}. Set POSTBACK_HOME to a folder you own"
+                f"cannot write to {path}: {error.strerror}. Set POSTBACK_HOME to a folder you own"
             ) from None
         if lock is None:
             raise CannotOpen(
@@ -69,10 +76,12 @@ class SqliteDatabase:
         return database
 
     async def read(self, work: Work[T]) -> T:
+        if self._writer is None:
+            raise Unavailable("the database is closed")
         try:
             async with self._reading.connect() as connection:
                 return await connection.run_sync(work)
-        except DBAPIError as error:
+        except (DBAPIError, PoolTimeout) as error:
             raise Unavailable(f"the database could not be read: {_reason(error)}") from error
 
     async def write(self, work: Work[T]) -> T:
@@ -91,10 +100,11 @@ class SqliteDatabase:
         return await self.read(migration.version)
 
     async def close(self) -> None:
-        if self._writer is not None:
-            self._waiting.put_nowait(None)
-            await self._writer
-            self._writer = None
+        if self._writer is None:
+            return
+        writer, self._writer = self._writer, None  # from here on nothing is accepted
+        self._waiting.put_nowait(None)
+        await writer
         await self._dispose()
 
     async def _dispose(self) -> None:
@@ -119,7 +129,7 @@ class SqliteDatabase:
         try:
             async with self._writing.begin() as connection:
                 await connection.run_sync(_run_all, units)
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, OSError, Unavailable) as error:
             for unit in units:
                 unit.fail(Unavailable(f"the database could not be written: {_reason(error)}"))
             return
@@ -137,12 +147,17 @@ class _Unit(Generic[T]):
         self._error: Exception | None = None
 
     def run(self, connection: Connection) -> None:
+        savepoint = connection.begin_nested()
         try:
-            with connection.begin_nested():
-                self._result = self.work(connection)
+            self._result = self.work(connection)
+            savepoint.commit()
         except Exception as error:
             if isinstance(error, DBAPIError) and _spoils_the_group(error):
                 raise
+            try:
+                savepoint.rollback()
+            except SQLAlchemyError:
+                raise Unavailable("SQLite gave up the transaction; is the disk full?") from error
             self._error = error
 
     def finish(self) -> None:
@@ -164,7 +179,7 @@ def _run_all(connection: Connection, units: "list[_Unit[Any]]") -> None:
 
 def _spoils_the_group(error: DBAPIError) -> bool:
     """Whether SQLite itself failed (disk full, I/O error, read-only, locked), and not just this statement."""
-    return isinstance(error.orig, sqlite3.OperationalError) and _code(error) in (
+    return _code(error) in (
         sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_IOERR,
         sqlite3.SQLITE_READONLY,
@@ -179,7 +194,8 @@ def _code(error: DBAPIError) -> int:
 
 
 def _reason(error: BaseException) -> str:
-    return str(error.orig) if isinstance(error, DBAPIError) and error.orig is not None else type(error).__name__
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return str(cause) or type(cause).__name__
 
 
 def _engine(path: Path, *, read_only: bool) -> AsyncEngine:
@@ -206,8 +222,12 @@ def _engine(path: Path, *, read_only: bool) -> AsyncEngine:
     def configure(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # transactions begin where we say so, not where the driver guesses
         cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(pragma)
+        try:
+            for pragma in pragmas:
+                cursor.execute(pragma)
+        except sqlite3.Error:
+            connection.close()  # nobody else knows it yet, and its thread would outlive us
+            raise
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")

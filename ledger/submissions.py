@@ -10,17 +10,20 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select, update
 
 from ledger import history, jobs
-from ledger.clock import rfc3339
+from ledger.clock import SECOND, rfc3339
 from ledger.history import Entry
 from ledger.job import Job
 from ledger.lifecycle import IN_FLIGHT_JOB, WATCHED_JOB
 from ledger.moment import Moment
 from ledger.outbox import Outbox
-from ledger.pace import Limits, Slots, hold, reserve
+from ledger.pace import Limits, Slots, hold, reserve, succeeded, throttled
 from ledger.schema import jobs as table
 from ledger.verdict import Fault
 
 MAX_CLAIM = 64
+
+FIRST_LOOK = 2 * SECOND
+"""How long a provider gets to show a job in its list that we are not sure of."""
 
 _MINE = ("queued", "submitting")
 """What the submitter comes back for: jobs to send, and leases to end."""
@@ -28,10 +31,11 @@ _MINE = ("queued", "submitting")
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A job to send, not before `send_at` and not after its lease ends at `job.due_at`."""
+    """A job to send, not before `send_at` and not after its lease ends at `job.due_at`, under that `pace`."""
 
     job: Job
     send_at: int
+    pace: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Settlement:
 
     `outcome`: `taken` (the provider has it: `task_id`, next asked about at `due_at`, lost at `deadline_at`), `refused`
     (for good), `put_back` (provably not started; due again at `due_at`) or `unknown` (nobody can know).
+    `throttled` lowers the `pace` that it was claimed under, and stops it for `retry_after` seconds.
     """
 
     job_id: str
@@ -57,6 +62,9 @@ class Settlement:
     due_at: int | None = None
     deadline_at: int | None = None
     fault: Fault | None = None
+    pace: str | None = None
+    throttled: bool = False
+    retry_after: float | None = None
 
 
 def claim(connection: Connection, moment: Moment, limits: Limits, lease: int) -> Claim:
@@ -75,7 +83,7 @@ def claim(connection: Connection, moment: Moment, limits: Limits, lease: int) ->
         queued = _oldest(connection, moment, provider, model, max(0, min(room, MAX_CLAIM)))
         if queued:
             slots = reserve(connection, moment, pace, limit.rate, len(queued))
-            claimed += _take(queued, slots, lease)
+            claimed += _take(queued, slots, lease, pace)
             dues += [slots.next_at] if len(slots.times) < len(queued) or len(queued) == MAX_CLAIM else []
     jobs.save(connection, [one.job for one in claimed])
     later = connection.execute(
@@ -102,6 +110,7 @@ def settle(connection: Connection, moment: Moment, settlements: Sequence[Settlem
             moved = outbox.announce(moved, moved.status)
         held[job.id] = moved
         entries += [entry] if entry else []
+    _adapt(connection, moment, settlements)
     jobs.save(connection, list(held.values()))
     history.add(connection, entries)
     outbox.write()
@@ -120,7 +129,7 @@ def expire(connection: Connection, moment: Moment) -> int:
     if not rows:
         return 0
     outbox = Outbox(connection, moment)
-    moved = [outbox.announce(Job.of(row).moved("unconfirmed", moment.now), "unconfirmed") for row in rows]
+    moved = [outbox.announce(unconfirmed(Job.of(row), moment.now), "unconfirmed") for row in rows]
     jobs.save(connection, moved)
     why = "its submitter stopped before the provider's answer was recorded; it may have been taken"
     history.add(connection, [Entry(job.id, moment.now, "unconfirmed", why) for job in moved])
@@ -133,6 +142,11 @@ def abandon(connection: Connection, moment: Moment) -> None:
     connection.execute(
         update(table).where(table.c.status == "submitting", table.c.due_at > moment.now).values(due_at=moment.now)
     )
+
+
+def unconfirmed(job: Job, now: int, **changes: Any) -> Job:
+    """The job as one that may have been taken; `due_at` is when the provider's list is first looked at."""
+    return job.moved("unconfirmed", now, due_at=now + FIRST_LOOK, polls=0, **changes)
 
 
 def _due_scopes(connection: Connection, moment: Moment, limits: Limits) -> list[tuple[str, str | None]]:
@@ -164,11 +178,24 @@ def _scoped(query: Select[Any], provider: str, model: str | None) -> Select[Any]
     return query if model is None else query.where(table.c.model == model)
 
 
-def _take(queued: Sequence[Job], slots: Slots, lease: int) -> list[Claimed]:
+def _take(queued: Sequence[Job], slots: Slots, lease: int, pace: str) -> list[Claimed]:
     return [
-        Claimed(job.moved("submitting", slot, lease=job.lease + 1, tries=job.tries + 1, due_at=slot + lease), slot)
-        for job, slot in zip(queued, slots.times, strict=False)
+        Claimed(_sending(job, slot, slot + lease), slot, pace) for job, slot in zip(queued, slots.times, strict=False)
     ]
+
+
+def _sending(job: Job, sent_at: int, due_at: int) -> Job:
+    return job.moved("submitting", sent_at, lease=job.lease + 1, tries=job.tries + 1, sent_at=sent_at, due_at=due_at)
+
+
+def _adapt(connection: Connection, moment: Moment, settlements: Sequence[Settlement]) -> None:
+    """Lowers each pace that was throttled, once, and lets the others come back."""
+    slowed = {one.pace: one.retry_after for one in settlements if one.pace and one.throttled}
+    taken = {one.pace for one in settlements if one.pace and one.outcome == "taken"} - slowed.keys()
+    for pace, retry_after in sorted(slowed.items()):
+        throttled(connection, moment, pace, retry_after)
+    for pace in sorted(taken):
+        succeeded(connection, pace)
 
 
 def _settled(job: Job, settlement: Settlement, now: int) -> tuple[Job, Entry | None]:
@@ -189,7 +216,7 @@ def _settled(job: Job, settlement: Settlement, now: int) -> tuple[Job, Entry | N
             again = rfc3339(settlement.due_at or now)
             return moved, Entry(job.id, now, "put_back", f"not started{why}; sent again at {again}")
         case "unknown":
-            moved = job.moved("unconfirmed", now, error=error)
+            moved = unconfirmed(job, now, error=error)
             return moved, Entry(job.id, now, "unconfirmed", f"the provider may have taken it{why}; not sent again")
     raise ValueError(f"unknown outcome {settlement.outcome}")
 

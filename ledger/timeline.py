@@ -63,7 +63,7 @@ def _deliveries(connection: Connection, job_id: str) -> Iterator[_Line]:
         yield row.created_at, 4, {"type": "delivery", "summary": f"to be delivered to {row.subscriber_id}", **named}
         tried = select(attempts).where(attempts.c.delivery_id == row.id).order_by(attempts.c.number)
         for attempt in connection.execute(tried):
-            yield attempt.started_at + attempt.duration_ms, 5, _attempt(attempt) | named
+            yield attempt.started_at, 5, _attempt(attempt) | named
         if row.status in ("delivered", "dead", "skipped"):
             summary = row.status if row.status == "delivered" else f"{row.status}: {row.last_error}"
             yield row.finished_at, 6, {"type": row.status, "summary": summary, **named}

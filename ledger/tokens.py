@@ -17,7 +17,8 @@ from ledger.keys import SecretKeys
 MAX_AHEAD = 5 * MINUTE
 BLANK = b"[callback token]"
 _SALT = "postback.callback-token.v1"
-_LIKE_A_TOKEN = re.compile(rb"[A-Za-z0-9_-]{40,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{40,}")
+_LIKE_A_TOKEN = re.compile(rb"WyJqb2Jf[A-Za-z0-9_-]{4,200}\.[A-Za-z0-9_-]{4,12}\.[A-Za-z0-9_-]{43}")
+"""`["job_` in base64, then a time and a sha256. Bounded, because the bodies it is looked for in may be long."""
 
 
 class BadToken(ValueError):

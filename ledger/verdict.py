@@ -120,6 +120,7 @@ def progressed(job: Job, reading: Reading, now: int) -> tuple[Job, tuple[str, ..
             job,
             task_id=job.task_id or reading.task_id,
             provider_status=reading.provider_status or job.provider_status,
+            metrics=_metrics(reading.metrics) or job.metrics,
         )
     return job, tuple(passed)
 

@@ -2,11 +2,12 @@
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -15,7 +16,9 @@ from ledger.errors import KeyReused, LedgerError, NotFound, Refused, Unavailable
 from ledger.pages import BadCursor
 from postback.api import docs, openapi
 from postback.api.calls import CALLS, Call
+from postback.api.headers import BoundedHeaders
 from postback.house import House
+from receiver import eventbridge
 from receiver.problems import Problem
 
 log = structlog.get_logger()
@@ -41,17 +44,18 @@ def create_app(house: House) -> Starlette:
         finally:
             await house.stop()
 
-    routes = [_route(house, call) for call in CALLS if call.open or "api" in house.roles]
-    if "receiver" in house.roles:
-        routes += house.intake.routes()
+    routes = _routes(house, [call for call in CALLS if not call.roles or house.roles.intersection(call.roles)])
+    if house.eventbridge is not None:
+        routes.append(Route(eventbridge.PATH, house.eventbridge.receive, methods=["POST"]))
     if "api" in house.roles:
         description = openapi.describe()
         routes += [
             Route("/openapi.json", lambda _: JSONResponse(description)),
             Route("/docs", docs.page(description)),
         ]
-    return Starlette(
+    app = Starlette(
         routes=routes,
+        middleware=[Middleware(BoundedHeaders)],
         lifespan=lifespan,
         exception_handlers={
             Problem: _problem,
@@ -60,15 +64,29 @@ def create_app(house: House) -> Starlette:
             Exception: _unexpected,
         },
     )
+    # An address is right or wrong: a redirect would go where the Host header says, the bearer key with it.
+    app.router.redirect_slashes = False
+    return app
 
 
-def _route(house: House, call: Call) -> Route:
+def _routes(house: House, calls: Sequence[Call]) -> list[Route]:
+    """One route for each path, so that a 405 names every method of it."""
+    paths: dict[str, dict[str, Call]] = {}
+    for call in calls:
+        paths.setdefault(call.path, {})[call.method] = call
+    return [Route(path, _endpoint(house, methods), methods=list(methods)) for path, methods in paths.items()]
+
+
+def _endpoint(house: House, methods: Mapping[str, Call]) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
+        call = methods["GET" if request.method == "HEAD" else request.method]
         if not call.open:
             _authorize(house, request)
+        if "\x00" in request.path_params.get("id", ""):  # PostgreSQL cannot even be asked
+            raise Problem("not-found", "There is nothing here.")
         return await call.handler(house, request)
 
-    return Route(call.path, endpoint, methods=[call.method])
+    return endpoint
 
 
 def _authorize(house: House, request: Request) -> None:

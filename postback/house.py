@@ -9,9 +9,11 @@ from starlette.types import ASGIApp
 from dispatcher.callback import CallbackPoster
 from dispatcher.client import ProviderClient
 from dispatcher.poller import Poller
+from dispatcher.reconciler import Reconciler
 from dispatcher.submitter import Submitter
-from ledger import deliveries, submissions
-from ledger.clock import Clock, system_now
+from dispatcher.sweeper import Sweeper
+from ledger import copies, deliveries, submissions
+from ledger.clock import SECOND, Clock, system_now
 from ledger.errors import CannotOpen
 from ledger.facts import check_keys
 from ledger.keys import SecretKeys
@@ -23,11 +25,20 @@ from postback import keyfiles
 from postback.runner import Runner
 from postback.settings import Settings
 from providers import PROVIDERS
+from receiver import archiver, certificates
+from receiver.archiver import Archiver
+from receiver.certificates import Certificates, Fetch
 from receiver.egress import Egress
+from receiver.eventbridge import PATH, PROVIDER, EventBridge
 from receiver.forwarder import Forwarder
 from receiver.intake import Intake
+from receiver.links import ArtifactLinks
+from receiver.storage import open_storage
 
 ROLES = frozenset({"receiver", "api", "dispatcher", "forwarder"})
+
+PUSHED_POLL = 60 * SECOND
+"""How long jobs of a provider that pushes go without being asked about, should a push not come."""
 
 DRAIN_SECONDS = 20
 """How long a stopping process lets what it started come to an end."""
@@ -37,7 +48,13 @@ class House:
     """What one process runs. Open it with `open_house`."""
 
     def __init__(
-        self, settings: Settings, roles: frozenset[str], ledger: Ledger, keys: SecretKeys, api_key: str
+        self,
+        settings: Settings,
+        roles: frozenset[str],
+        ledger: Ledger,
+        keys: SecretKeys,
+        api_key: str,
+        fetch: Fetch = certificates.fetch,
     ) -> None:
         self.settings = settings
         self.roles = roles
@@ -46,9 +63,17 @@ class House:
         self.api_key = api_key
         self.tokens = CallbackTokens(keys, ledger.clock)
         self.clients = _clients(settings, self.tokens)
+        self.links = ArtifactLinks(keys, settings.public_url)
+        self.storage = open_storage(settings.artifacts, settings.home)
         self.intake = Intake(
-            ledger, self.tokens, PROVIDERS, max_body=settings.max_body, wake=lambda: self.wake("forwarder")
+            ledger,
+            self.tokens,
+            PROVIDERS,
+            max_body=settings.max_body,
+            archive=settings.archive,
+            wake=lambda: self.wake("forwarder", "archiver"),
         )
+        self.eventbridge = self._eventbridge(fetch)
         self.ready_until = 0
         self._runners: dict[str, Runner] = {}
         self._closing = AsyncExitStack()
@@ -67,6 +92,7 @@ class House:
             await self._start_dispatcher(app)
         if "forwarder" in self.roles:
             self._start_forwarder()
+            self._start_archiver()
 
     async def stop(self) -> None:
         """Takes no more work, lets what runs come to an end, and closes the ledger."""
@@ -75,6 +101,19 @@ class House:
         await self._closing.aclose()
         await self.ledger.close()
 
+    def _eventbridge(self, fetch: Fetch) -> EventBridge | None:
+        token = self.settings.eventbridge_token
+        if token is None or "receiver" not in self.roles:
+            return None
+        return EventBridge(
+            self.ledger,
+            Certificates(fetch, self.ledger.clock),
+            url=self.settings.public_url + PATH,
+            token=token.get_secret_value(),
+            max_body=self.settings.max_body,
+            wake=lambda: self.wake("poller"),
+        )
+
     async def _start_dispatcher(self, app: ASGIApp) -> None:
         settings = self.settings
         own = settings.receiver_url is None and "receiver" in self.roles
@@ -82,7 +121,10 @@ class House:
         http = await self._closing.enter_async_context(httpx.AsyncClient(transport=transport, trust_env=False))
         poster = CallbackPoster(http, settings.receiver_url or settings.public_url, self.tokens)
         paces = {name: settings.pace(name) for name in PROVIDERS}
-        submitting, polling = self._runner("submitter"), self._runner("poller")
+        rates = {name: pace.query_rate for name, pace in paces.items()}
+        pushed = {PROVIDER: PUSHED_POLL} if settings.eventbridge_token is not None else {}
+        submitting, polling, sweeping = self._runner("submitter"), self._runner("poller"), self._runner("sweeper")
+        sweeper = Sweeper(self.ledger, self.clients, rates=rates, on_found=polling.wake)
         submitter = Submitter(
             self.ledger,
             self.clients,
@@ -94,7 +136,7 @@ class House:
                 for name, pace in paces.items()
             },
             deadline=settings.job_deadline,
-            poll_after={"acedata": settings.acedata_poll_after},
+            poll_after={"acedata": settings.acedata_poll_after, **pushed},
             spawn=submitting.spawn,
             on_taken=polling.wake,
         )
@@ -102,11 +144,19 @@ class House:
             self.ledger,
             self.clients,
             poster,
-            rates={name: pace.query_rate for name, pace in paces.items()},
+            rates=rates,
             spawn=polling.spawn,
+            swept=sweeper.swept,
+            rest=pushed,
         )
         submitting.start(submitter.run_once)
         polling.start(poller.run_once)
+        sweeping.start(sweeper.run_once)
+        if settings.reconcile:
+            reconciler = Reconciler(
+                self.ledger, self.clients, rates=rates, deadline=settings.job_deadline, on_adopted=polling.wake
+            )
+            self._runner("reconciler").start(reconciler.run_once)
 
     def _start_forwarder(self) -> None:
         settings = self.settings
@@ -123,13 +173,40 @@ class House:
         )
         runner.start(forwarder.run_once)
 
+    def _start_archiver(self) -> None:
+        settings = self.settings
+        # A door of its own: no notification waits behind an image.
+        egress = Egress(settings.allow_networks, archiver.ANSWER_TIMEOUT, connections=archiver.MAX_COPIES)
+        self._closing.push_async_callback(egress.close)
+        runner = self._runner("archiver")
+        copier = Archiver(
+            self.ledger,
+            egress,
+            self.storage,
+            link=self.links.url,
+            max_size=settings.artifact_max_size,
+            quota=settings.artifact_quota,
+            spawn=runner.spawn,
+            on_settled=lambda: self.wake("forwarder"),
+        )
+        runner.start(copier.run_once)
+
     def _runner(self, name: str) -> Runner:
         runner = self._runners[name] = Runner(name, self.ledger.clock)
         return runner
 
 
-async def open_house(settings: Settings, roles: frozenset[str] = ROLES, *, clock: Clock = system_now) -> House:
-    """Opens and migrates the database and checks the keys. Raises `CannotOpen` and `BadKeys`."""
+async def open_house(
+    settings: Settings,
+    roles: frozenset[str] = ROLES,
+    *,
+    clock: Clock = system_now,
+    fetch: Fetch = certificates.fetch,
+) -> House:
+    """Opens and migrates the database and checks the keys. Raises `CannotOpen`, `BadKeys` and `BadPlace`.
+
+    `fetch` gets the certificates that events are signed with.
+    """
     ledger = await _open_ledger(settings, clock)
     try:
         if settings.auto_migrate:
@@ -145,7 +222,8 @@ async def open_house(settings: Settings, roles: frozenset[str] = ROLES, *, clock
             # The file is ours alone, so whoever held these leases is dead.
             await ledger.write(submissions.abandon)
             await ledger.write(deliveries.abandon)
-        return House(settings, roles, ledger, keys, keyfiles.api_key(settings))
+            await ledger.write(copies.abandon)
+        return House(settings, roles, ledger, keys, keyfiles.api_key(settings), fetch)
     except BaseException:
         await ledger.close()
         raise

@@ -34,10 +34,7 @@ def _once(path: Path) -> str:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            key = path.read_text(encoding="utf-8").strip()
-            if not key:
-                raise CannotOpen(f"{path} is empty; put the key back, or delete the file to have one made") from None
-            return key
+            return _kept(path)
         key = secrets.token_urlsafe(32)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(key + "\n")
@@ -47,4 +44,14 @@ def _once(path: Path) -> str:
         raise CannotOpen(
             f"cannot keep a key in {path}: {error.strerror}. Set POSTBACK_HOME to a folder you own"
         ) from None
+    return key
+
+
+def _kept(path: Path) -> str:
+    try:
+        key = path.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        raise CannotOpen(f"{path} is not text; put the key back, or delete the file to have one made") from None
+    if not key:
+        raise CannotOpen(f"{path} is empty; put the key back, or delete the file to have one made")
     return key

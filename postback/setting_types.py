@@ -86,6 +86,7 @@ def _redact(_: Any) -> str:
 
 _Written = partial(PlainSerializer, return_type=str, when_used="json-unless-none")
 _written_duration = _Written(durations.render)
+_written_size = _Written(lambda size: size.human_readable(separator="").replace(".0", "") if size else "0")
 _written_url = _Written(_without_password)
 
 Milliseconds = Annotated[int, BeforeValidator(_milliseconds), Field(ge=0), _written_duration]
@@ -99,7 +100,9 @@ Schedule = Annotated[
 ]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 """Calls a second."""
-Size = Annotated[ByteSize, Field(gt=0), _Written(lambda size: size.human_readable(separator="").replace(".0", ""))]
+Size = Annotated[ByteSize, Field(gt=0), _written_size]
+Quota = Annotated[ByteSize, Field(ge=0), _written_size]
+"""A size; 0 is no limit."""
 Switch = Annotated[bool, _Written(lambda on: "1" if on else "0")]
 Folder = Annotated[Path, AfterValidator(_folder)]
 WebUrl = Annotated[str, AfterValidator(_web_url), _written_url]

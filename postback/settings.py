@@ -24,6 +24,7 @@ from postback.setting_types import (
     Milliseconds,
     Networks,
     PositiveMilliseconds,
+    Quota,
     Rate,
     Schedule,
     Secret,
@@ -40,6 +41,7 @@ FROM_FILES = (
     "POSTBACK_DATABASE_URL",
     "DASHSCOPE_API_KEY",
     "ACEDATA_API_TOKEN",
+    "POSTBACK_EVENTBRIDGE_TOKEN",
 )
 """Variables that may be given as a file instead: `POSTBACK_API_KEY_FILE=/run/secrets/api_key`."""
 
@@ -133,6 +135,9 @@ class Settings(BaseSettings):
         "a folder, or a bucket as s3://…, gs://… or az://…",
         default_factory=lambda data: str(data["home"] / "artifacts"),
     )
+    archive: Switch = _variable("POSTBACK_ARCHIVE", "1 or 0", True)
+    artifact_max_size: Size = _variable("POSTBACK_ARTIFACT_MAX_SIZE", "a size such as 50MiB", "50MiB")
+    artifact_quota: Quota = _variable("POSTBACK_ARTIFACT_QUOTA", "a size such as 10GiB, or 0 for no limit", "0")
     max_body: Size = _variable("POSTBACK_MAX_BODY", "a size such as 512KiB or 1MiB", "1MiB")
     retention: Milliseconds = _variable("POSTBACK_RETENTION", f"{_DURATION}, or 0 to keep all", "30d")
 
@@ -142,12 +147,14 @@ class Settings(BaseSettings):
     dashscope_submit_rate: Rate = _variable("POSTBACK_DASHSCOPE_SUBMIT_RATE", _RATE, 2.0)
     dashscope_max_in_flight: int = _variable("POSTBACK_DASHSCOPE_MAX_IN_FLIGHT", _IN_FLIGHT, 0, ge=0)
     dashscope_query_rate: Rate = _variable("POSTBACK_DASHSCOPE_QUERY_RATE", _RATE, 20.0)
+    reconcile: Switch = _variable("POSTBACK_DASHSCOPE_RECONCILE", "1 or 0", True)
     acedata_api_token: Secret | None = _variable("ACEDATA_API_TOKEN", "an AceData API token", None)
     acedata_base_url: WebUrl = _variable("ACEDATA_BASE_URL", _URL, "https://api.acedata.cloud")
     acedata_submit_rate: Rate = _variable("POSTBACK_ACEDATA_SUBMIT_RATE", _RATE, 5.0)
     acedata_max_in_flight: int = _variable("POSTBACK_ACEDATA_MAX_IN_FLIGHT", _IN_FLIGHT, 10, ge=0)
     acedata_query_rate: Rate = _variable("POSTBACK_ACEDATA_QUERY_RATE", _RATE, 20.0)
     acedata_poll_after: Milliseconds = _variable("POSTBACK_ACEDATA_POLL_AFTER", _DURATION, "90s")
+    eventbridge_token: BearerKey | None = _variable("POSTBACK_EVENTBRIDGE_TOKEN", "ASCII text without spaces", None)
 
     @property
     def api_key_file(self) -> Path:

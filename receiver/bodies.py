@@ -5,6 +5,9 @@ from starlette.requests import ClientDisconnect, Request
 
 from receiver.problems import Problem
 
+MAX_DIGITS = 18
+"""Digits of a Content-Length that are read as a number; more are too large for any limit."""
+
 
 def check_kind(headers: Headers) -> None:
     """Raises `Problem` for a body that is encoded, or says that it is something else than JSON."""
@@ -19,7 +22,7 @@ async def read(request: Request, limit: int) -> bytes:
     """The body, at most `limit` bytes of it. Raises `Problem`."""
     too_large = Problem("too-large", f"The body may have at most {limit} bytes.", headers={"Connection": "close"})
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
+    if declared.isdecimal() and (len(declared) > MAX_DIGITS or int(declared) > limit):
         raise too_large
     body = bytearray()
     try:

@@ -25,6 +25,7 @@ from yarl import URL
 from receiver.guard import IPNetwork, known_addresses, refuse_address, refuse_header, refuse_url
 
 MAX_EXCERPT = 16 * 1024
+CHUNK = 64 * 1024
 MAX_HEADER_FIELD = 8190
 MAX_HEADER_FIELDS = 64
 
@@ -54,6 +55,15 @@ class Response:
     excerpt: bytes
     truncated: bool
     duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer whose body is still to come, in chunks of at most `CHUNK` bytes. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: AsyncIterator[bytes]
 
 
 class Egress:
@@ -108,6 +118,15 @@ class Egress:
                 if truncated:
                     response.close()
             return Response(response.status, _plain(response), excerpt, truncated, round((clock() - started) * 1000))
+
+    @asynccontextmanager
+    async def get(self, url: str) -> AsyncIterator[Stream]:
+        """Sends one GET. The deadline also bounds the block that reads the answer, in which, too, `EgressError` is
+        raised; what a block leaves unread is not fetched."""
+        async with self._slots, self._exchange("GET", url, {}, None) as response:
+            yield Stream(response.status, _plain(response), response.content.iter_chunked(CHUNK))
+            if not response.content.at_eof():
+                response.close()
 
     async def close(self) -> None:
         """Closes all connections. Attempts still running fail."""

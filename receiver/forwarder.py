@@ -12,7 +12,7 @@ from ledger.batch import Batch
 from ledger.clock import SECOND
 from ledger.deliveries import Attempt, Settlement
 from ledger.errors import Unavailable
-from ledger.keys import BadKeys, SecretKeys
+from ledger.keys import SecretKeys
 from ledger.ledger import Ledger
 from ledger.subscribers import live_secrets
 from receiver import signing
@@ -77,14 +77,7 @@ class Forwarder:
 
     async def _attempt(self, parcel: Any) -> None:
         started_at = self._ledger.clock()
-        try:
-            answer: Response | EgressError = await self._egress.post(
-                parcel.url, self._headers(parcel, started_at), parcel.body
-            )
-        except EgressError as error:
-            answer = error
-        except BadKeys as error:
-            answer = EgressError("guard", f"the delivery cannot be signed: {error}")
+        answer = await self._post(parcel, started_at)
         settlement = self._settlement(parcel, answer, started_at)
         try:
             settled = await self._settle.add(settlement)
@@ -106,16 +99,26 @@ class Forwarder:
             settled=settled,
         )
 
+    async def _post(self, parcel: Any, now: int) -> Response | EgressError:
+        try:
+            headers = self._headers(parcel, now)
+        except ValueError as error:  # also `BadKeys`; none of these quotes a secret
+            return EgressError("guard", f"the delivery cannot be signed: {error}")
+        try:
+            return await self._egress.post(parcel.url, headers, parcel.body)
+        except EgressError as error:
+            return error
+
     def _headers(self, parcel: Any, now: int) -> dict[str, str]:
-        """Custom headers first, so that none can stand in for ours."""
-        custom = json.loads(self._keys.decrypt(parcel.sealed_headers)) if parcel.sealed_headers else {}
+        """Ours, and of the custom ones those that do not stand in for ours, however they are written."""
         secrets = live_secrets(parcel, self._keys, now)
-        return {
-            **custom,
+        ours = {
             "content-type": "application/json",
             "postback-attempt": str(parcel.attempt_count + 1),
             **signing.headers(secrets, parcel.notification_id, now // SECOND, parcel.body),
         }
+        custom = json.loads(self._keys.decrypt(parcel.sealed_headers)) if parcel.sealed_headers else {}
+        return {name: value for name, value in custom.items() if name.lower() not in ours} | ours
 
     def _settlement(self, parcel: Any, answer: Response | EgressError, started_at: int) -> Settlement:
         now = self._ledger.clock()

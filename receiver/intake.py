@@ -3,17 +3,18 @@
 The answer is 2xx only after the commit that stored the callback, moved its job and wrote what is owed to subscribers.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from ledger.accept import Arrival, accept
 from ledger.batch import Batch
 from ledger.errors import Unavailable
 from ledger.ledger import Ledger
+from ledger.moment import Moment
 from ledger.tokens import BadToken, CallbackTokens
 from providers.protocol import Provider, Reading, Unreadable
 from receiver import bodies
@@ -23,7 +24,10 @@ log = structlog.get_logger()
 
 
 class Intake:
-    """Accepts callbacks. `wake` is called after each commit that may have given the forwarder something to do."""
+    """Accepts callbacks. `wake` is called after each commit that may have given the loops something to do.
+
+    With `archive`, the images of successes are to be copied into artifact storage.
+    """
 
     def __init__(
         self,
@@ -32,20 +36,18 @@ class Intake:
         providers: Mapping[str, Provider],
         *,
         max_body: int,
+        archive: bool = False,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._tokens = tokens
         self._providers = providers
         self._max_body = max_body
         self._wake = wake
-        self._accept = Batch(ledger, accept)
-
-    def routes(self) -> list[Route]:
-        """What the receiver serves."""
-        return [Route("/callbacks/{token}", self.receive, methods=["POST"])]
+        self._archive = archive
+        self._accept = Batch(ledger, self._store)
 
     async def receive(self, request: Request) -> Response:
-        """One callback. The token is the authority; every bad one gets the same 404."""
+        """One callback, its token the path's parameter. The token is the authority; every bad one gets the same 404."""
         try:
             job_id, provider_name = self._tokens.read(request.path_params["token"])
             provider = self._providers[provider_name]
@@ -66,6 +68,9 @@ class Intake:
         if verdict == "invalid":
             raise Problem("bad-callback", fault or "The callback's task_id is not that of its job.")
         return JSONResponse({"verdict": verdict})
+
+    def _store(self, connection: Connection, moment: Moment, arrivals: Sequence[Arrival]) -> Sequence[str | None]:
+        return accept(connection, moment, arrivals, archive=self._archive)
 
     def _headers(self, request: Request) -> dict[str, str]:
         """The headers as received, repeated ones joined, our own tokens blanked."""

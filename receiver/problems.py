@@ -21,6 +21,7 @@ KINDS: Mapping[str, Kind] = {
     "bad-cursor": Kind(400, "The cursor is not valid"),
     "bad-callback": Kind(400, "The callback could not be read"),
     "unauthorized": Kind(401, "An API key is needed"),
+    "bad-signature": Kind(403, "The signature is not good"),
     "not-found": Kind(404, "There is no such thing"),
     "method-not-allowed": Kind(405, "The method is not allowed here"),
     "conflict": Kind(409, "The thing is not in a state that allows this"),
@@ -28,6 +29,7 @@ KINDS: Mapping[str, Kind] = {
     "unsupported-media-type": Kind(415, "The body is of the wrong kind"),
     "invalid": Kind(422, "The request has bad fields"),
     "idempotency-key-reused": Kind(422, "The Idempotency-Key was used for another request"),
+    "headers-too-large": Kind(431, "The headers are too large"),
     "internal": Kind(500, "Something went wrong on our side"),
     "unavailable": Kind(503, "Not possible at the moment"),
 }

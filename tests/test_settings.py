@@ -24,6 +24,9 @@ DEFAULTS = {
     "POSTBACK_JOB_DEADLINE": "24h",
     "POSTBACK_CIRCUIT_FAILURES": 50,
     "POSTBACK_CIRCUIT_COOLDOWN": "30s",
+    "POSTBACK_ARCHIVE": "1",
+    "POSTBACK_ARTIFACT_MAX_SIZE": "50MiB",
+    "POSTBACK_ARTIFACT_QUOTA": "0",
     "POSTBACK_MAX_BODY": "1MiB",
     "POSTBACK_RETENTION": "30d",
     "DASHSCOPE_API_KEY": None,
@@ -38,6 +41,7 @@ DEFAULTS = {
     "POSTBACK_ACEDATA_MAX_IN_FLIGHT": 10,
     "POSTBACK_ACEDATA_QUERY_RATE": 20,
     "POSTBACK_ACEDATA_POLL_AFTER": "90s",
+    "POSTBACK_EVENTBRIDGE_TOKEN": None,
 }
 """The settings table of the design; the paths below `POSTBACK_HOME` have a test of their own."""
 
@@ -62,6 +66,9 @@ READ: list[tuple[str, str, str, object]] = [
     ("POSTBACK_CIRCUIT_FAILURES", "3", "circuit_failures", 3),
     ("POSTBACK_CIRCUIT_COOLDOWN", "1m", "circuit_cooldown", 60_000),
     ("POSTBACK_ARTIFACTS", "s3://bucket/images", "artifacts", "s3://bucket/images"),
+    ("POSTBACK_ARCHIVE", "0", "archive", False),
+    ("POSTBACK_ARTIFACT_MAX_SIZE", "2MiB", "artifact_max_size", 2_097_152),
+    ("POSTBACK_ARTIFACT_QUOTA", "1GiB", "artifact_quota", 1_073_741_824),
     ("POSTBACK_MAX_BODY", "512KiB", "max_body", 524_288),
     ("POSTBACK_RETENTION", "0", "retention", 0),
     ("DASHSCOPE_HTTP_BASE_URL", "http://localhost:8415/api/v1/", "dashscope_base_url", "http://localhost:8415/api/v1"),
@@ -82,6 +89,7 @@ SECRETS = {
     "POSTBACK_API_KEY": "hidden-key",
     "DASHSCOPE_API_KEY": "hidden-sk",
     "ACEDATA_API_TOKEN": "hidden-token",
+    "POSTBACK_EVENTBRIDGE_TOKEN": "hidden-eventbridge-token",
 }
 
 BAD = [
@@ -99,6 +107,8 @@ BAD = [
     ("POSTBACK_JOB_DEADLINE", "24"),
     ("POSTBACK_CIRCUIT_FAILURES", "0"),
     ("POSTBACK_ARTIFACTS", "ftp://bucket"),
+    ("POSTBACK_ARTIFACT_MAX_SIZE", "0"),
+    ("POSTBACK_ARTIFACT_QUOTA", "-1"),
     ("POSTBACK_MAX_BODY", "big"),
     ("POSTBACK_MAX_BODY", "0"),
     ("POSTBACK_RETENTION", "-1d"),
@@ -111,6 +121,7 @@ BAD = [
     ("POSTBACK_SECRET_KEYS", "hidden-short"),
     ("POSTBACK_SECRET_KEYS", "a-long-enough-one,hidden-short"),
     ("POSTBACK_API_KEY", "hidden with spaces"),
+    ("POSTBACK_EVENTBRIDGE_TOKEN", "hidden with spaces"),
 ]
 
 

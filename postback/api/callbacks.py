@@ -1,4 +1,4 @@
-"""The API's calls on callbacks: the inbox as received."""
+"""The calls on callbacks: the way in, and the inbox as received."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -19,6 +19,11 @@ async def find(house: House, request: Request) -> Response:
     )
     page = await house.ledger.read(callbacks.find, wanted, cursor=cursor, limit=limit)
     return JSONResponse({"data": [callbacks.summary(row) for row in page.data], "next_cursor": page.next_cursor})
+
+
+async def receive(house: House, request: Request) -> Response:
+    """What a provider, or our own poller, has to say of a job."""
+    return await house.intake.receive(request)
 
 
 async def get(house: House, request: Request) -> Response:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from ledger.callbacks import VERDICTS
 from ledger.lifecycle import DELIVERY, JOB
 from ledger.outbox import EVENTS
-from postback.api import callbacks, deliveries, health, jobs, models, subscribers
+from postback.api import artifacts, bodies, callbacks, deliveries, health, jobs, models, subscribers
 from postback.house import House
 from providers import PROVIDERS
 
@@ -43,6 +43,8 @@ class Call:
     problems: tuple[int, ...] = ()
     open: bool = False
     """Whether it is answered without a key."""
+    roles: tuple[str, ...] = ("api",)
+    """Which roles make a process answer it; none named is every process."""
 
 
 _STATUS = Query("status", "Only jobs in this state.", tuple(JOB))
@@ -56,7 +58,7 @@ CALLS: tuple[Call, ...] = (
         jobs.create,
         models.Job,
         202,
-        models.NewJob,
+        bodies.NewJob,
         problems=(422,),
     ),
     Call(
@@ -118,7 +120,7 @@ CALLS: tuple[Call, ...] = (
         subscribers.create,
         models.SubscriberWithSecret,
         201,
-        models.NewSubscriber,
+        bodies.NewSubscriber,
         problems=(422,),
     ),
     Call(
@@ -137,7 +139,7 @@ CALLS: tuple[Call, ...] = (
         "Change a subscriber; what is left out stays. Disabling it skips what it is owed.",
         subscribers.change,
         models.Subscriber,
-        body=models.SubscriberChanges,
+        body=bodies.SubscriberChanges,
         problems=(404, 422),
     ),
     Call(
@@ -163,7 +165,7 @@ CALLS: tuple[Call, ...] = (
         "Make a new secret. The old one signs beside it through the grace period (24h).",
         subscribers.rotate,
         models.SubscriberWithSecret,
-        body=models.Rotation,
+        body=bodies.Rotation,
         problems=(404, 422),
     ),
     Call(
@@ -181,7 +183,7 @@ CALLS: tuple[Call, ...] = (
         subscribers.recover,
         models.Recovered,
         202,
-        models.Window,
+        bodies.Window,
         problems=(404, 409, 422),
     ),
     Call(
@@ -249,7 +251,28 @@ CALLS: tuple[Call, ...] = (
         202,
         problems=(404, 409),
     ),
-    Call("GET", "/healthz", "Whether the process is up.", health.healthz, models.Health, open=True),
+    Call(
+        "POST",
+        "/callbacks/{token}",
+        "Tell how a job stands, as its provider does. The token in the path is the authority.",
+        callbacks.receive,
+        models.Received,
+        body=bodies.ProviderWords,
+        problems=(404, 503),
+        open=True,
+        roles=("receiver",),
+    ),
+    Call(
+        "GET",
+        "/artifacts/{id}/{signature}",
+        "Get a result image that was kept. The signature in the path is the authority.",
+        artifacts.serve,
+        None,
+        problems=(404, 503),
+        open=True,
+        roles=("api", "receiver"),
+    ),
+    Call("GET", "/healthz", "Whether the process is up.", health.healthz, models.Health, open=True, roles=()),
     Call(
         "GET",
         "/readyz",
@@ -257,6 +280,7 @@ CALLS: tuple[Call, ...] = (
         health.readyz,
         models.Health,
         open=True,
+        roles=(),
         problems=(503,),
     ),
 )

@@ -12,7 +12,7 @@ from ledger.jobs import Draft, Filter
 from ledger.lifecycle import JOB
 from ledger.timeline import timeline
 from postback.api import requests
-from postback.api.models import NewJob
+from postback.api.bodies import NewJob
 from postback.house import House
 from providers import PROVIDERS, choose
 from providers.protocol import Order, Provider
@@ -42,7 +42,7 @@ async def create(house: House, request: Request) -> Response:
     )
     job = await house.ledger.write(jobs.create, draft)
     house.wake("submitter")
-    return JSONResponse(job.document(), 202, headers={"Location": f"/v1/jobs/{job.id}"})
+    return JSONResponse(job.document(house.links.url), 202, headers={"Location": f"/v1/jobs/{job.id}"})
 
 
 async def find(house: House, request: Request) -> Response:
@@ -57,13 +57,13 @@ async def find(house: House, request: Request) -> Response:
         created_before=requests.time(request, "created_before"),
     )
     page = await house.ledger.read(jobs.find, wanted, cursor=cursor, limit=limit)
-    return JSONResponse({"data": [job.document() for job in page.data], "next_cursor": page.next_cursor})
+    return JSONResponse({"data": [job.document(house.links.url) for job in page.data], "next_cursor": page.next_cursor})
 
 
 async def get(house: House, request: Request) -> Response:
     """One job."""
     job = await house.ledger.read(jobs.get, request.path_params["id"])
-    return JSONResponse(job.document())
+    return JSONResponse(job.document(house.links.url))
 
 
 async def story(house: House, request: Request) -> Response:
@@ -75,19 +75,20 @@ async def take_back(house: House, request: Request) -> Response:
     """Cancels a job."""
     job = await cancel(house.ledger, house.clients, request.path_params["id"])
     house.wake("forwarder")
-    return JSONResponse(job.document())
+    return JSONResponse(job.document(house.links.url))
 
 
 async def resubmit(house: House, request: Request) -> Response:
     """Asks for the same again, as a new job."""
     job = await house.ledger.write(jobs.resubmit, request.path_params["id"])
     house.wake("submitter")
-    return JSONResponse(job.document(), 202, headers={"Location": f"/v1/jobs/{job.id}"})
+    return JSONResponse(job.document(house.links.url), 202, headers={"Location": f"/v1/jobs/{job.id}"})
 
 
 async def delete(house: House, request: Request) -> Response:
     """Erases a finished job."""
     await house.ledger.write(erase.erase, request.path_params["id"])
+    house.wake("archiver")
     return Response(status_code=204)
 
 

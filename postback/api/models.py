@@ -1,83 +1,16 @@
-"""What requests and answers hold. Requests are checked against these; the OpenAPI is drawn from them."""
+"""What answers hold; the OpenAPI is drawn from these."""
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from ledger.outbox import EVENTS
-
-
-class Body(BaseModel):
-    """A request's body: no field that is not known, no value of another type."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 class Shape(BaseModel):
     """An answer's shape, for the OpenAPI."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
-
-
-class NewJob(Body):
-    """One image-generation request."""
-
-    model: str = Field(min_length=1, max_length=200, examples=["flux-schnell"])
-    input: dict[str, Any] = Field(examples=[{"prompt": "an eagle over the sea"}])
-    """`prompt`, and what else the model takes, e.g. `negative_prompt`, `init_image`, `image_url`, `action`."""
-    parameters: dict[str, Any] | None = Field(default=None, examples=[{"size": "1024*1024", "n": 1}])
-    """Passed on as they are: `size`, `n`, `seed`, `steps`, `count` …"""
-    provider: str | None = None
-    """`dashscope` or `acedata`; chosen by the model if it is left out."""
-    metadata: dict[str, Any] | None = None
-    """Yours: kept with the job and sent along with its notifications."""
-
-
-class NewSubscriber(Body):
-    """A webhook."""
-
-    url: str = Field(min_length=1, max_length=2048, examples=["https://example.com/hook"])
-    events: list[str] | None = Field(default=None, examples=[["job.succeeded", "job.failed"]])
-    """Event types; `["*"]` for all. Left out: the outcomes of jobs."""
-    description: str | None = Field(default=None, max_length=500)
-    headers: dict[str, str] | None = None
-    """Sent with every delivery; stored sealed and never shown again."""
-    metadata: dict[str, Any] | None = None
-    secret: str | None = None
-    """`whsec_` and base64; made for you if it is left out."""
-    max_in_flight: int | None = Field(default=None, ge=1, le=1000)
-    """How many deliveries may be under way at once (10)."""
-    rate_limit: float | None = Field(default=None, gt=0, le=100_000)
-    """Deliveries a second at most."""
-
-
-class SubscriberChanges(Body):
-    """What to change; fields that are left out stay."""
-
-    url: str | None = Field(default=None, min_length=1, max_length=2048)
-    events: list[str] | None = None
-    description: str | None = Field(default=None, max_length=500)
-    headers: dict[str, str] | None = None
-    metadata: dict[str, Any] | None = None
-    enabled: bool | None = None
-    max_in_flight: int | None = Field(default=None, ge=1, le=1000)
-    rate_limit: float | None = Field(default=None, gt=0, le=100_000)
-
-
-class Rotation(Body):
-    """How to rotate a secret."""
-
-    grace: str | None = Field(default=None, examples=["24h"])
-    """How long the old secret signs beside the new one."""
-
-
-class Window(Body):
-    """Which deliveries to recover: those of notifications made in a window of time."""
-
-    since: str = Field(examples=["2026-01-31T12:00:00Z"])
-    until: str | None = None
-    statuses: list[Literal["dead", "skipped", "delivered"]] | None = None
-    """`["dead", "skipped"]` if it is left out."""
 
 
 class Fault(Shape):
@@ -87,12 +20,27 @@ class Fault(Shape):
     message: str
 
 
+class Artifact(Shape):
+    """Our own lasting copy of a result image."""
+
+    id: str
+    url: str
+    """Serves it without a key, for as long as its job is kept."""
+    media_type: str
+    """As its first bytes tell."""
+    size: int
+    """In bytes."""
+    sha256: str
+    """In hex."""
+
+
 class Result(Shape):
     """One image, or the error in its place."""
 
     url: str | None
     error: Fault | None
-    artifact: dict[str, Any] | None
+    artifact: Artifact | None
+    """Null until the image is copied, and if it could not be; the job's `warnings` then say why."""
 
 
 class Metrics(Shape):
@@ -192,6 +140,12 @@ class Callback(CallbackSummary):
     headers: dict[str, str]
     body: str | None
     body_base64: str | None
+
+
+class Received(Shape):
+    """A callback that was stored, and what it meant for its job."""
+
+    verdict: Literal["accepted", "progress", "duplicate", "conflicting"]
 
 
 class Notification(Shape):

@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 description, made from the table of calls and the models."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,7 +55,7 @@ def _operation(call: Call) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": f"{call.handler.__module__.rsplit('.', 1)[-1]}_{call.handler.__name__}",
         "summary": call.says,
-        "tags": [call.path.split("/")[2] if call.path.startswith("/v1/") else "health"],
+        "tags": [call.path.removeprefix("/v1").split("/")[1] if call.roles else "health"],
         "parameters": list(_parameters(call)),
         "responses": _responses(call),
     }
@@ -69,8 +70,8 @@ def _operation(call: Call) -> dict[str, Any]:
 
 def _parameters(call: Call) -> Sequence[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    if "{id}" in call.path:
-        found.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
+    for name in re.findall(r"{(\w+)}", call.path):
+        found.append({"name": name, "in": "path", "required": True, "schema": {"type": "string"}})
     if call.path == "/v1/jobs" and call.method == "POST":
         says = "Any text of yours; the same key with the same body returns the same job."
         schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}

@@ -22,11 +22,12 @@ async def read(request: Request, model: type[M], limit: int) -> M:
     try:
         document = jsontext.load_object(body or b"{}")
     except jsontext.BadJson as error:
-        raise Problem("bad-json", f"{str(error).capitalize()}.") from None
+        why = str(error)
+        raise Problem("bad-json", f"{why[:1].upper()}{why[1:]}.") from None
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise invalid(*((_pointer(one["loc"]), one["msg"]) for one in error.errors())) from None
+        raise invalid(*((pointer(*one["loc"]), one["msg"]) for one in error.errors())) from None
 
 
 def invalid(*errors: tuple[str, str]) -> Problem:
@@ -35,13 +36,18 @@ def invalid(*errors: tuple[str, str]) -> Problem:
     return Problem("invalid", first, errors=[{"pointer": pointer, "detail": detail} for pointer, detail in errors])
 
 
+def pointer(*location: int | str) -> str:
+    """The JSON pointer (RFC 6901) to a place in the body."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+
+
 def page_of(request: Request) -> tuple[str | None, int]:
     """The `cursor` and `limit` of a list. Raises `Problem`."""
     text = request.query_params.get("limit", str(DEFAULT_LIMIT))
     limit = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
     if not 1 <= limit <= MAX_LIMIT:
         raise _bad_parameter("limit", f"must be a whole number from 1 to {MAX_LIMIT}")
-    return request.query_params.get("cursor") or None, limit
+    return request.query_params.get("cursor"), limit
 
 
 def choice(request: Request, name: str, choices: Collection[str]) -> str | None:
@@ -53,8 +59,8 @@ def choice(request: Request, name: str, choices: Collection[str]) -> str | None:
 
 
 def text(request: Request, name: str) -> str | None:
-    """A query parameter that is any text; None where it is missing or empty. Raises `Problem`."""
-    value = request.query_params.get(name) or None
+    """A query parameter that is any text; None where it is missing. Raises `Problem`."""
+    value = request.query_params.get(name)
     if value is not None and "\x00" in value:
         raise _bad_parameter(name, "must not hold a NUL character")
     return value
@@ -63,7 +69,7 @@ def text(request: Request, name: str) -> str | None:
 def time(request: Request, name: str) -> int | None:
     """A query parameter that is an RFC 3339 time, in milliseconds. Raises `Problem`."""
     value = request.query_params.get(name)
-    return milliseconds(value, lambda why: _bad_parameter(name, why)) if value else None
+    return None if value is None else milliseconds(value, lambda why: _bad_parameter(name, why))
 
 
 def milliseconds(value: str, problem: Callable[[str], Problem]) -> int:
@@ -76,7 +82,3 @@ def milliseconds(value: str, problem: Callable[[str], Problem]) -> int:
 
 def _bad_parameter(name: str, why: str) -> Problem:
     return Problem("invalid", f"{name} {why}.", errors=[{"parameter": name, "detail": why}])
-
-
-def _pointer(location: tuple[int | str, ...]) -> str:
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)

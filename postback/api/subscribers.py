@@ -15,8 +15,8 @@ from ledger.outbox import DEFAULT_EVENTS, EVENTS
 from ledger.subscribers import DEFAULT_MAX_IN_FLIGHT, Draft
 from postback import durations
 from postback.api import requests
+from postback.api.bodies import NewSubscriber, Rotation, SubscriberChanges, Window
 from postback.api.deliveries import with_attempts
-from postback.api.models import NewSubscriber, Rotation, SubscriberChanges, Window
 from postback.house import House
 from receiver import signing
 from receiver.guard import refuse_headers, refuse_url
@@ -31,7 +31,7 @@ async def create(house: House, request: Request) -> Response:
     """Registers a subscriber; the answer is one of the two places that show its secret."""
     asked = await requests.read(request, NewSubscriber, house.settings.max_body)
     _check(house, asked.url, asked.events, asked.headers)
-    secret = asked.secret or signing.new_secret(secrets.token_bytes)
+    secret = signing.new_secret(secrets.token_bytes) if asked.secret is None else asked.secret
     try:
         signing.parse_secret(secret)
     except ValueError as error:
@@ -97,7 +97,7 @@ async def rotate(house: House, request: Request) -> Response:
     """A new secret; the old one signs beside it for a while."""
     asked = await requests.read(request, Rotation, house.settings.max_body)
     try:
-        grace = durations.parse(asked.grace or GRACE)
+        grace = durations.parse(GRACE if asked.grace is None else asked.grace)
     except ValueError as error:
         raise requests.invalid(("/grace", str(error))) from None
     fresh = signing.new_secret(secrets.token_bytes)
@@ -144,7 +144,7 @@ def _check(house: House, url: str | None, events: Sequence[str] | None, headers:
     ]
     if events is not None and not events:
         errors.append(("/events", "name at least one event type, or leave it out"))
-    errors += [(f"/headers/{name}", refusal) for name, refusal in refuse_headers(headers or {}).items()]
+    errors += [(requests.pointer("headers", name), refusal) for name, refusal in refuse_headers(headers or {}).items()]
     if errors:
         raise requests.invalid(*errors)
 

@@ -1,6 +1,7 @@
 """The management API as the command line sees it: JSON in, JSON out, every error a message and an exit code."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -62,6 +63,10 @@ class Client:
     def delete(self, *path: str) -> dict[str, Any]:
         """DELETE /v1/path…"""
         return self._ask("DELETE", path)
+
+    def stream(self, path: str) -> AbstractContextManager[httpx.Response]:
+        """GET of an address outside of /v1, whose answer is read as it comes, whatever its status."""
+        return self._http.stream("GET", path)
 
     def _ask(self, method: str, path: tuple[str, ...], **request: Any) -> dict[str, Any]:
         if not all(path):

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +11,7 @@ from postback.cli import output
 from postback.cli.options import Cursor, Json, Limit, Since, Yes
 from postback.cli.session import connect
 
-app = typer.Typer(help="List, inspect, cancel, resubmit and erase jobs.", no_args_is_help=True)
+app = typer.Typer(help="List, inspect, cancel, resubmit, save and erase jobs.", no_args_is_help=True)
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="A job's id: job_…")]
 
@@ -81,6 +82,28 @@ def resubmit(context: typer.Context, job_id: JobId, as_json: Json = False) -> No
     with connect(context) as api:
         job = api.post("jobs", job_id, "resubmit")
     _print_outcome(job, as_json)
+
+
+@app.command()
+def save(
+    context: typer.Context,
+    job_id: JobId,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; made if it is missing.")],
+    as_json: Json = False,
+) -> None:
+    """Save a job's images as files.
+
+    Prints where each of them is now.
+    """
+    from postback.cli.save import save_images
+
+    with connect(context) as api:
+        saved = save_images(api, api.get("jobs", job_id), folder)
+    if as_json:
+        output.print_json(saved)
+        return
+    for image in saved:
+        typer.echo(image["path"])
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """`postback submit`: one job, and on wish its result."""
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -47,6 +48,9 @@ def submit(
         int | None,
         typer.Option(parser=read_duration, metavar="DURATION", help="With --wait: give up after, such as 10m."),
     ] = None,
+    save: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="With --wait: save the images as files in this folder.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Submit a job.
@@ -56,6 +60,8 @@ def submit(
     """
     if timeout is not None and not wait:
         raise typer.BadParameter("--timeout needs --wait", param_hint="--timeout")
+    if save is not None and not wait:
+        raise typer.BadParameter("--save needs --wait", param_hint="--save")
     body = order(model, prompt, provider, image_url, inputs or [], parameters or [])
     named = {"size": size, "count" if body.get("provider") == "acedata" else "n": n, "seed": seed, "steps": steps}
     body["parameters"] |= {name: value for name, value in named.items() if value is not None}
@@ -68,12 +74,14 @@ def submit(
             return
         output.say(f"{job['id']} is submitted.")
         job = _follow(api, job["id"], None if timeout is None else timeout / 1000)
-    if as_json:
-        output.print_json(job)
-    else:
-        print_job(job)
-    if job["status"] != "succeeded":
-        raise CommandFailed(_ending(job))
+        if as_json:
+            output.print_json(job)
+        else:
+            print_job(job)
+        if job["status"] != "succeeded":
+            raise CommandFailed(_ending(job))
+        if save is not None:
+            _save(api, job, save)
 
 
 def order(
@@ -113,6 +121,13 @@ def _follow(api: "Client", job_id: str, timeout: float | None) -> dict[str, Any]
     except KeyboardInterrupt:
         output.say(f"{job_id} goes on. Look again with: postback jobs show {job_id}")
         raise
+
+
+def _save(api: "Client", job: dict[str, Any], folder: Path) -> None:
+    from postback.cli.save import save_images
+
+    for image in save_images(api, job, folder):
+        output.say(f"saved {image['path']}")
 
 
 def _print_submitted(job: dict[str, Any], as_json: bool) -> None:

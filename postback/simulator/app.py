@@ -2,13 +2,14 @@
 
 /dashscope/api/v1/…   DashScope      DASHSCOPE_HTTP_BASE_URL
 /acedata/…            AceData        ACEDATA_BASE_URL
+/eventbridge/…        the certificate of DashScope's events, where the app is told to push them
 /images/NAME.png      the images that results point to
 /                     what this is, and the words that a prompt may hold
 /_simulator/stats     what was asked and sent
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 import httpx2 as httpx
 from starlette.applications import Starlette
@@ -20,19 +21,24 @@ from postback.simulator import images, script
 from postback.simulator.acedata import AceData
 from postback.simulator.callbacks import Callbacks
 from postback.simulator.dashscope import DashScope
+from postback.simulator.eventbridge import Events, Rule
 from postback.simulator.world import World
 
 DASHSCOPE_PATH = "/dashscope/api/v1"
 ACEDATA_PATH = "/acedata"
 
 
-def create_app(world: World, transport: httpx.AsyncBaseTransport | None = None) -> Starlette:
-    """The simulator over one world. Its lifespan must run: it sends AceData's callbacks, over `transport` if given."""
+def create_app(
+    world: World, transport: httpx.AsyncBaseTransport | None = None, *, rule: Rule | None = None
+) -> Starlette:
+    """The simulator over one world. Its lifespan must run: it sends AceData's callbacks, and where there is a `rule`
+    DashScope's events, over `transport` if given."""
     callbacks = Callbacks(world, transport)
+    events = Events(world, rule, transport) if rule is not None else None
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with callbacks.running():
+        async with callbacks.running(), events.running() if events is not None else nullcontext():
             yield
 
     async def stats(_: Request) -> Response:
@@ -42,9 +48,10 @@ def create_app(world: World, transport: httpx.AsyncBaseTransport | None = None) 
         routes=[
             Route("/", _about),
             Route("/_simulator/stats", stats),
-            Mount(DASHSCOPE_PATH, DashScope(world).app()),
+            Mount(DASHSCOPE_PATH, (DashScope(world, events.announce) if events else DashScope(world)).app()),
             Mount(ACEDATA_PATH, AceData(world, callbacks).app()),
             *images.routes,
+            *(events.routes if events is not None else ()),
         ],
         lifespan=lifespan,
     )

@@ -1,7 +1,7 @@
 """The POSTs that AceData sends when a job has finished: unsigned, each once, never repeated on failure."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import httpx2 as httpx
@@ -53,17 +53,17 @@ class Callbacks:
         if task.script.conflict:
             said.append(bodies.opposite(task))
         for body in said:
-            async with self._slots:
-                answer = await self._post(url, jsontext.dumps(body))
-            self._world.stats.callbacks[task.id].append(answer)
+            await self._post(task, url, jsontext.dumps(body), {"content-type": "application/json"})
 
     async def _wait_and_send(self, task: Task, url: str) -> None:
         await self._world.sleep(task.finished_at + task.script.late - self._world.now())
         await self.send(task, url)
 
-    async def _post(self, url: str, body: bytes) -> int | str:
-        try:
-            answer = await self._client.post(url, content=body, headers={"content-type": "application/json"})
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
-            return type(error).__name__
-        return answer.status_code
+    async def _post(self, task: Task, url: str, body: bytes, headers: Mapping[str, str]) -> None:
+        answer: int | str
+        async with self._slots:
+            try:
+                answer = (await self._client.post(url, content=body, headers=headers)).status_code
+            except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
+                answer = type(error).__name__
+        self._world.stats.callbacks[task.id].append(answer)

@@ -1,6 +1,6 @@
 """DashScope's asynchronous task API: submit, fetch, cancel and list. Mounted at `/dashscope/api/v1`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -35,10 +35,11 @@ _USUAL_CODES = {
 
 
 class DashScope:
-    """The endpoints over one world."""
+    """The endpoints over one world. `on_accepted` is told of each task."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, on_accepted: Callable[[Task], None] = lambda task: None) -> None:
         self._world = world
+        self._on_accepted = on_accepted
 
     def app(self) -> Starlette:
         table = (
@@ -75,6 +76,7 @@ class DashScope:
         if not self._world.may_submit(PROVIDER, account, model):
             raise _too_fast()
         task = self._accept(account, service, model, prompt, asked, body, wire.folder(request))
+        self._on_accepted(task)
         if asked.cut:
             return wire.HangUp()
         return self._say({"output": {"task_id": task.id, "task_status": State.PENDING}})

@@ -117,7 +117,9 @@ async def rows(ledger: Ledger, table: Table) -> Sequence[Row[Any]]:
 
 
 async def count(ledger: Ledger, table: Table) -> int:
-    return await ledger.read(lambda connection: connection.execute(select(func.count()).select_from(table)).scalar_one())
+    return await ledger.read(
+        lambda connection: connection.execute(select(func.count()).select_from(table)).scalar_one()
+    )
 
 
 async def execute(ledger: Ledger, statement: Any) -> None:

@@ -4,7 +4,16 @@ import pytest
 from builders import FakeClock
 
 from ledger.ledger import Ledger, open_database
+from ledger.lifecycle import DELIVERY
 from ledger.schema import schema
+
+STEPS = [f"'{status}>{to}'" for status, state in DELIVERY.items() for to in (status, *state.to)]
+HOLD_TO_LIFECYCLE = f"""
+CREATE TRIGGER lifecycle BEFORE UPDATE OF status ON deliveries
+WHEN OLD.status || '>' || NEW.status NOT IN ({", ".join(STEPS)})
+BEGIN SELECT RAISE(ABORT, 'the lifecycle of a delivery does not allow this'); END
+"""
+"""Jobs are held to theirs by `Job.moved`; deliveries move in SQL."""
 
 
 @pytest.fixture
@@ -17,6 +26,8 @@ async def ledger(anyio_backend: str, database_url: str, clock: FakeClock) -> Asy
     """A ledger on an empty database. `test_migration` proves that migrating makes the same tables."""
     database = await open_database(database_url)
     await database.write(schema.create_all)
+    if database_url.startswith("sqlite"):
+        await database.write(lambda connection: connection.exec_driver_sql(HOLD_TO_LIFECYCLE).close())
     opened = Ledger(database, clock=clock)
     yield opened
     await opened.close()

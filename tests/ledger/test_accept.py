@@ -1,7 +1,21 @@
 import pytest
 from builders import (
-    NOW, FakeClock, Make, arrival, calls_back, done, failed, pending, queued, rows, submitting, subscribed, succeeded,
-    taken, unconfirmed, unfinished,
+    NOW,
+    FakeClock,
+    Make,
+    arrival,
+    calls_back,
+    done,
+    failed,
+    pending,
+    queued,
+    rows,
+    submitting,
+    subscribed,
+    succeeded,
+    taken,
+    unconfirmed,
+    unfinished,
 )  # fmt: skip
 from sqlalchemy import Connection
 
@@ -79,7 +93,13 @@ async def test_later_outcomes_change_nothing_and_notify_nobody(ledger: Ledger, c
     told = len(await rows(ledger, notifications))
     clock.advance(60_000)
     verdicts = await calls_back(
-        ledger, job, succeeded("https://a.example/1.png?sign=2"), failed(), unfinished(), None, succeeded(task_id="other")
+        ledger,
+        job,
+        succeeded("https://a.example/1.png?sign=2"),
+        failed(),
+        unfinished(),
+        None,
+        succeeded(task_id="other"),
     )
     assert verdicts == ["duplicate", "conflicting", "progress", "invalid", "invalid"]
     after = await ledger.read(jobs.get, job.id)

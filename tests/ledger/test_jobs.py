@@ -3,7 +3,19 @@ from typing import Any
 
 import pytest
 from builders import (
-    NOW, FakeClock, calls_back, claimed, count, done, draft, pending, queued, rows, submitting, subscribed, succeeded,
+    NOW,
+    FakeClock,
+    calls_back,
+    claimed,
+    count,
+    done,
+    draft,
+    pending,
+    queued,
+    rows,
+    submitting,
+    subscribed,
+    succeeded,
     unconfirmed,
 )  # fmt: skip
 

@@ -152,9 +152,9 @@ READINGS = st.none() | st.builds(
     st.sampled_from(JobStatus),
     st.sampled_from([None, "task-1", "task-2"]),
     st.none() | st.text(max_size=3),
-    st.lists(
-        st.builds(Result, st.none() | st.sampled_from(["https://a/1", "https://a/2?x", "//["])), max_size=3
-    ).map(tuple),
+    st.lists(st.builds(Result, st.none() | st.sampled_from(["https://a/1", "https://a/2?x", "//["])), max_size=3).map(
+        tuple
+    ),
     error=st.none() | st.builds(Fault, st.sampled_from(["A", "B", "Failed", "Canceled"]), st.text(max_size=3)),
 )
 

@@ -35,8 +35,8 @@ def upgrade() -> None:
         "artifacts",
         ["due_at"],
         unique=False,
-        postgresql_where=sa.text("status IN ('pending', 'copying')"),
-        sqlite_where=sa.text("status IN ('pending', 'copying')"),
+        postgresql_where=sa.text("status IN ('pending', 'copying', 'discarded')"),
+        sqlite_where=sa.text("status IN ('pending', 'copying', 'discarded')"),
     )
     op.create_table(
         "attempts",

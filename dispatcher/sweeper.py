@@ -1,0 +1,94 @@
+"""Reads a provider's list page by page while more jobs are out than could be asked about one by one."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from dispatcher.client import ProviderClient
+from ledger import sweeps
+from ledger.clock import MINUTE, SECOND
+from ledger.ledger import Ledger
+from providers.protocol import Refusal
+
+log = structlog.get_logger()
+
+WORTH_IT = 10
+"""A list is read when asking every job once would take longer than this many seconds."""
+
+SHARE = 0.15
+"""The part of the query rate that goes into reading lists; the rest asks about what has finished."""
+
+MARGIN = 5 * MINUTE
+"""How much older than our oldest job the list is read from: clocks differ."""
+
+PAUSE = 60 * SECOND
+"""After a list that could not be read, jobs are asked about one by one for so long."""
+
+_IDLE = 5 * SECOND
+
+
+@dataclass
+class _Sweep:
+    """Where the reading of one provider's list stands."""
+
+    since: int
+    until: int
+    page: int = 1
+
+
+class Sweeper:
+    """One loop over the providers that have a list. `swept` tells the poller whose list is being read."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        clients: Mapping[str, ProviderClient],
+        *,
+        rates: Mapping[str, float],
+        on_found: Callable[[], None] = lambda: None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._ledger = ledger
+        self._clients = {name: client for name, client in clients.items() if client.provider.lists is not None}
+        self._rates = rates
+        self._on_found = on_found
+        self._sleep = sleep
+        self._sweeps: dict[str, _Sweep] = {}
+        self._paused_until: dict[str, int] = {}
+
+    def swept(self) -> frozenset[str]:
+        """The providers whose list is being read."""
+        return frozenset(self._sweeps)
+
+    async def run_once(self, now: int) -> int | None:
+        """Reads at most one page of each list, and returns when it wants to be called again."""
+        dues = [await self._advance(name, now) for name in self._clients]
+        return min(dues, default=None)
+
+    async def _advance(self, name: str, now: int) -> int:
+        rate = self._rates[name]
+        if now < self._paused_until.get(name, 0):
+            return self._paused_until[name]
+        watched = await self._ledger.read(sweeps.watched, name)
+        if watched.oldest is None or watched.count <= WORTH_IT * rate:
+            self._sweeps.pop(name, None)
+            return now + _IDLE
+        sweep = self._sweeps.setdefault(name, _Sweep(watched.oldest - MARGIN, now))
+        slots = await self._ledger.write(sweeps.slot, name, rate)
+        if not slots.times:
+            return slots.next_at
+        await self._sleep(max(0, slots.times[0] - self._ledger.clock()) / 1_000)
+        listing = await self._clients[name].list_jobs(sweep.since, sweep.until, sweep.page)
+        if isinstance(listing, Refusal):
+            log.warning("list_unread", provider=name, code=listing.code)
+            del self._sweeps[name]
+            self._paused_until[name] = self._ledger.clock() + PAUSE
+            return self._paused_until[name]
+        if await self._ledger.write(sweeps.listed, name, listing.tasks):
+            self._on_found()
+        sweep.page += 1
+        if sweep.page > listing.pages:
+            self._sweeps[name] = _Sweep(watched.oldest - MARGIN, self._ledger.clock())
+        return now + int(SECOND / (rate * SHARE))

@@ -1,0 +1,190 @@
+"""The archiver's work: claiming artifacts that are due, and settling what became of each."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, case, delete, func, select, update
+
+from ledger import history, jobs
+from ledger.artifacts import used
+from ledger.history import Entry
+from ledger.job import Job, Link
+from ledger.lifecycle import OPEN_ARTIFACT
+from ledger.moment import Moment
+from ledger.outbox import Outbox
+from ledger.schema import artifacts as table
+
+FULL = "the quota of all artifacts together is used up"
+
+# As literals, or no database would know that its index of open artifacts fits.
+_OPEN = table.c.status.in_(
+    bindparam("open", (*OPEN_ARTIFACT, "discarded"), expanding=True, literal_execute=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Rows of `artifacts` that are `copying`, or `discarded` and to be deleted; and when more is due."""
+
+    rows: Sequence[Row[Any]]
+    next_due: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A file in storage: its size in bytes, its digest in hex, and its type as its first bytes tell."""
+
+    media_type: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How a try ended: with a copy, or an error. `due_at` is when it is tried again if it was not kept; None: never."""
+
+    artifact_id: str
+    lease: int
+    copy: Copy | None
+    error: str | None
+    due_at: int | None
+
+
+def claim(connection: Connection, moment: Moment, *, limit: int, lease: int) -> Claim:
+    """Takes what is due, oldest first. `lease` is how long a try may take, in milliseconds."""
+    due = select(table.c.id).where(_OPEN, table.c.due_at <= moment.now).order_by(table.c.due_at).limit(limit)
+    ids = connection.scalars(due.with_for_update(skip_locked=True)).all()
+    rows: Sequence[Row[Any]] = []
+    if ids:
+        status = case((table.c.status == "discarded", "discarded"), else_="copying")
+        taken = {"status": status, "due_at": moment.now + lease, "lease": table.c.lease + 1}
+        connection.execute(update(table).where(table.c.id.in_(ids)).values(**taken))
+        rows = connection.execute(select(table).where(table.c.id.in_(ids)).order_by(table.c.id)).all()
+    later = select(func.min(table.c.due_at)).where(_OPEN, table.c.due_at > moment.now)
+    return Claim(rows, connection.scalar(later))
+
+
+def settle(
+    connection: Connection, moment: Moment, settlements: Sequence[Settlement], *, quota: int, link: Link
+) -> list[str | None]:
+    """Records tries: the state each artifact is in now, or None where the lease is no longer the settler's.
+
+    A copy for which `quota` (bytes of all kept artifacts together; 0 is no limit) leaves no room is not kept. A job
+    with nothing left to copy gets its artifacts, and those who want `job.archived` are notified.
+    """
+    ids = [one.artifact_id for one in settlements]
+    of_jobs = connection.scalars(select(table.c.job_id).where(table.c.id.in_(ids))).all()
+    held_jobs = jobs.lock(connection, of_jobs)  # before their artifacts, as whoever erases one does
+    locked = select(table).where(table.c.id.in_(ids)).order_by(table.c.id).with_for_update()
+    held = {row.id: row for row in connection.execute(locked)}
+    room = quota - used(connection) if quota else None
+    changes: list[dict[str, Any]] = []
+    entries: list[Entry] = []
+    answers: list[str | None] = []
+    for one in settlements:
+        row = held.get(one.artifact_id)
+        if row is None or row.status != "copying" or row.lease != one.lease or row.job_id not in held_jobs:
+            answers.append(None)
+            continue
+        size = 0 if one.copy is None else one.copy.size
+        if room is not None and size > room:
+            one, size = replace(one, copy=None, error=FULL), 0
+        room = None if room is None else room - size
+        change = _change(row, one, moment.now)
+        changes.append(change)
+        entries.append(Entry(row.job_id, moment.now, "artifact", _summary(row, one)))
+        answers.append(change["new_status"])
+    if changes:
+        connection.execute(_SETTLE, changes)
+        history.add(connection, entries)
+        _archive(
+            connection, moment, [held_jobs[job_id] for job_id in sorted({entry.job_id for entry in entries})], link
+        )
+    return answers
+
+
+def forget(connection: Connection, moment: Moment, artifact_id: str, lease: int) -> bool:
+    """Removes a discarded artifact whose file is gone. False where the lease is no longer the caller's."""
+    mine = delete(table).where(table.c.id == artifact_id, table.c.status == "discarded", table.c.lease == lease)
+    return connection.execute(mine).rowcount == 1
+
+
+def abandon(connection: Connection, moment: Moment) -> None:
+    """Ends every lease of a process that is known to be dead: on SQLite, at start, there is no other."""
+    leased = table.c.status.in_(("copying", "discarded"))
+    connection.execute(update(table).where(leased, table.c.due_at > moment.now).values(due_at=moment.now))
+
+
+def _change(row: Row[Any], one: Settlement, now: int) -> dict[str, Any]:
+    status = "stored" if one.copy is not None else "failed" if one.due_at is None else "pending"
+    return {
+        "this_id": row.id,
+        "new_status": status,
+        "new_count": row.attempt_count + 1,
+        "new_due": one.due_at if status == "pending" else None,
+        "new_error": one.error,
+        "new_type": one.copy.media_type if one.copy is not None else None,
+        "new_size": one.copy.size if one.copy is not None else None,
+        "new_sha256": one.copy.sha256 if one.copy is not None else None,
+        "new_finish": None if status == "pending" else now,
+    }
+
+
+def _summary(row: Row[Any], one: Settlement) -> str:
+    image = f"image {row.position + 1}"
+    if one.copy is not None:
+        return f"{image} is kept: {one.copy.media_type}, {one.copy.size} bytes"
+    return f"{image} could not be kept{'' if one.due_at is None else ' yet'}: {one.error}"
+
+
+def _archive(connection: Connection, moment: Moment, touched: Sequence[Job], link: Link) -> None:
+    """Completes those jobs of which nothing is left to copy."""
+    outbox = Outbox(connection, moment, link)
+    query = (
+        select(table).where(table.c.job_id.in_([job.id for job in touched])).order_by(table.c.job_id, table.c.position)
+    )
+    rows = connection.execute(query).all()
+    waiting = {row.job_id for row in rows if row.status in OPEN_ARTIFACT}
+    complete = [
+        outbox.announce(_with_artifacts(job, [row for row in rows if row.job_id == job.id]), "archived")
+        for job in touched
+        if job.id not in waiting
+    ]
+    jobs.save(connection, complete)
+    outbox.write()
+
+
+def _with_artifacts(job: Job, rows: Sequence[Row[Any]]) -> Job:
+    kept = {row.position: row for row in rows if row.status == "stored"}
+    results = [
+        {**result, "artifact": _facts(kept[position]) if position in kept else None}
+        for position, result in enumerate(job.results or ())
+    ]
+    return replace(job, results=results).warned(*_warnings(rows))
+
+
+def _facts(row: Row[Any]) -> dict[str, Any]:
+    return {"id": row.id, "media_type": row.media_type, "size": row.size, "sha256": row.sha256}
+
+
+def _warnings(rows: Sequence[Row[Any]]) -> Iterator[str]:
+    for row in rows:
+        if row.status == "failed":
+            yield f"image {row.position + 1} could not be kept: {row.last_error}"
+
+
+_SETTLE = (
+    update(table)
+    .where(table.c.id == bindparam("this_id"))
+    .values(
+        status=bindparam("new_status"),
+        attempt_count=bindparam("new_count"),
+        due_at=bindparam("new_due"),
+        last_error=bindparam("new_error"),
+        media_type=bindparam("new_type"),
+        size=bindparam("new_size"),
+        sha256=bindparam("new_sha256"),
+        finished_at=bindparam("new_finish"),
+    )
+)

@@ -1,0 +1,27 @@
+"""Bounds a request's headers: the server itself takes any number of any size, and callbacks keep theirs."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from receiver.problems import Problem
+
+MAX_BYTES = 64 * 1024
+MAX_COUNT = 200
+
+
+class BoundedHeaders:
+    """Middleware that answers 431 where a request has too many headers, or too much of them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and _too_large(scope["headers"]):
+            detail = f"Send at most {MAX_COUNT} headers, together at most {MAX_BYTES} bytes."
+            answer = Problem("headers-too-large", detail, headers={"Connection": "close"}).response()
+            await answer(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def _too_large(headers: list[tuple[bytes, bytes]]) -> bool:
+    return len(headers) > MAX_COUNT or sum(len(name) + len(value) for name, value in headers) > MAX_BYTES

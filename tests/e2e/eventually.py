@@ -1,0 +1,25 @@
+"""Waiting for a condition, bounded."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+PAUSE = 0.03
+
+
+def eventually(look: Callable[[], T], within: float = 15) -> T:
+    """What `look` returns once it is truthy. An AssertionError inside counts as not yet; the last one is raised."""
+    deadline = time.monotonic() + within
+    while True:
+        failed: AssertionError | None = None
+        found = None
+        try:
+            if found := look():
+                return found
+        except AssertionError as error:
+            failed = error
+        if time.monotonic() > deadline:
+            raise failed or AssertionError(f"not within {within} s; the last look found {found!r}")
+        time.sleep(PAUSE)

@@ -1,0 +1,84 @@
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from sqlalchemy import Connection
+
+from ledger.batch import MAX_SIZE, MAX_WAITING, Batch
+from ledger.errors import Overloaded, Unavailable
+from ledger.ledger import Ledger
+from ledger.moment import Moment
+
+pytestmark = pytest.mark.anyio
+
+
+class Work:
+    """Doubles numbers, remembers each group it got, and fails for a group that holds a bad one."""
+
+    __name__ = "double"
+
+    def __init__(self, bad: int | None = None, error: Exception | None = None) -> None:
+        self.groups: list[list[int]] = []
+        self._bad = bad
+        self._error = error or ValueError("bad")
+
+    def __call__(self, connection: Connection, moment: Moment, items: Sequence[int]) -> list[int]:
+        self.groups.append(list(items))
+        if self._bad in items:
+            raise self._error
+        return [2 * item for item in items]
+
+
+async def test_what_arrives_during_a_commit_goes_together_in_order(ledger: Ledger) -> None:
+    work = Work()
+    batch = Batch(ledger, work)
+    first = asyncio.create_task(batch.add(0))
+    while not work.groups:
+        await asyncio.sleep(0)
+    rest = [asyncio.create_task(batch.add(number)) for number in range(1, 50)]
+    assert await asyncio.gather(first, *rest) == [2 * number for number in range(50)]
+    assert work.groups == [[0], list(range(1, 50))]
+    assert await batch.add(7) == 14
+
+
+async def test_a_group_is_bounded(ledger: Ledger) -> None:
+    work = Work()
+    batch = Batch(ledger, work)
+    await asyncio.gather(*(batch.add(number) for number in range(2 * MAX_SIZE + 1)))
+    assert [len(group) for group in work.groups] == [MAX_SIZE, MAX_SIZE, 1]
+
+
+async def test_a_bad_item_fails_alone(ledger: Ledger) -> None:
+    work = Work(bad=2)
+    batch = Batch(ledger, work)
+    outcomes = await asyncio.gather(*(batch.add(number) for number in range(4)), return_exceptions=True)
+    assert [outcomes[n] for n in (0, 1, 3)] == [0, 2, 6]
+    assert isinstance(outcomes[2], ValueError)
+    assert work.groups == [[0, 1, 2, 3], [0], [1], [2], [3]]
+
+
+async def test_an_unavailable_database_fails_all_and_the_next_are_tried(ledger: Ledger) -> None:
+    work = Work(bad=2, error=Unavailable("away"))
+    batch = Batch(ledger, work)
+    outcomes = await asyncio.gather(*(batch.add(number) for number in range(4)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Unavailable] * 4
+    assert work.groups == [[0, 1, 2, 3]]
+    assert await batch.add(5) == 10
+
+
+async def test_one_who_no_longer_waits_does_not_disturb_the_others(ledger: Ledger) -> None:
+    work = Work(bad=3)
+    batch = Batch(ledger, work)
+    tasks = [asyncio.create_task(batch.add(number)) for number in range(4)]
+    await asyncio.sleep(0)
+    tasks[1].cancel()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(outcome).__name__ for outcome in outcomes] == ["int", "CancelledError", "int", "ValueError"]
+
+
+async def test_more_than_can_wait_are_refused(ledger: Ledger) -> None:
+    batch = Batch(ledger, Work())
+    tasks = [asyncio.create_task(batch.add(number)) for number in range(MAX_WAITING + 1)]
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [outcome for outcome in outcomes if isinstance(outcome, Exception)] == [outcomes[-1]]
+    assert isinstance(outcomes[-1], Overloaded)

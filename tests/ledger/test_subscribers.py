@@ -1,0 +1,110 @@
+import pytest
+from builders import NOW, FakeClock, done, rows, subscribed
+
+from ledger import subscribers
+from ledger.clock import HOUR
+from ledger.errors import NotFound
+from ledger.keys import SecretKeys
+from ledger.ledger import Ledger
+from ledger.outbox import DEFAULT_EVENTS
+from ledger.schema import deliveries, notifications
+from ledger.schema import subscribers as table
+from ledger.subscribers import live_secrets
+
+pytestmark = pytest.mark.anyio
+
+KEYS = SecretKeys(["a key of sixteen and more"])
+
+
+async def test_a_subscriber_is_shown_without_its_secrets(ledger: Ledger) -> None:
+    row = await subscribed(
+        ledger, sealed_secret=KEYS.encrypt("whsec_1"), sealed_headers=KEYS.encrypt("{}"), header_names=["x-key"],
+        metadata={"team": "灯塔"}, description="the shop", rate_limit=2.5,
+    )  # fmt: skip
+    assert subscribers.document(await ledger.read(subscribers.get, row.id)) == {
+        "id": row.id,
+        "url": "https://subscriber.example/hook",
+        "events": list(DEFAULT_EVENTS),
+        "description": "the shop",
+        "headers": ["x-key"],
+        "metadata": {"team": "灯塔"},
+        "enabled": True,
+        "disabled_reason": None,
+        "max_in_flight": 10,
+        "rate_limit": 2.5,
+        "created_at": "2023-11-14T22:13:20.000Z",
+    }
+
+
+async def test_no_secret_is_readable_in_the_table(ledger: Ledger) -> None:
+    row = await subscribed(ledger, sealed_secret=KEYS.encrypt("whsec_first"))
+    await ledger.write(subscribers.rotate, row.id, KEYS.encrypt("whsec_second"), HOUR)
+    assert "whsec_" not in str(await rows(ledger, table))
+
+
+async def test_a_rotated_secret_signs_through_its_grace_period(ledger: Ledger, clock: FakeClock) -> None:
+    row = await subscribed(ledger, sealed_secret=KEYS.encrypt("one"))
+    assert live_secrets(row, KEYS, NOW) == ["one"]
+    await ledger.write(subscribers.rotate, row.id, KEYS.encrypt("two"), 2 * HOUR)
+    clock.advance(HOUR)
+    row = await ledger.write(subscribers.rotate, row.id, KEYS.encrypt("three"), 3 * HOUR)
+    assert live_secrets(row, KEYS, clock()) == ["three", "one", "two"]
+    assert live_secrets(row, KEYS, NOW + 2 * HOUR) == ["three", "two"]
+    assert live_secrets(row, KEYS, NOW + 4 * HOUR) == ["three"]
+    clock.advance(2 * HOUR)
+    row = await ledger.write(subscribers.rotate, row.id, KEYS.encrypt("four"), 0)
+    assert live_secrets(row, KEYS, clock()) == ["four", "two"]
+    assert len(row.old_secrets) == 1
+
+
+async def test_secrets_outlive_a_change_of_the_secret_keys(ledger: Ledger) -> None:
+    row = await subscribed(ledger, sealed_secret=KEYS.encrypt("one"))
+    newer = SecretKeys(["a key of sixteen and more", "another of sixteen and more"])
+    row = await ledger.write(subscribers.rotate, row.id, newer.encrypt("two"), HOUR)
+    assert live_secrets(row, newer, NOW) == ["two", "one"]
+
+
+async def test_a_deleted_subscriber_is_forgotten_with_its_secrets(ledger: Ledger) -> None:
+    row = await subscribed(ledger, sealed_secret="secret", sealed_headers="headers")
+    await ledger.write(subscribers.rotate, row.id, "secret2", HOUR)
+    await done(ledger)
+    await ledger.write(subscribers.delete, row.id)
+    for call in (ledger.read(subscribers.get, row.id), ledger.write(subscribers.delete, row.id)):
+        with pytest.raises(NotFound, match=row.id):
+            await call
+    (kept,) = await rows(ledger, table)
+    assert (kept.sealed_secret, kept.sealed_headers, kept.old_secrets) == ("", None, [])
+    (owed,) = await rows(ledger, deliveries)
+    assert (owed.status, owed.last_error) == ("skipped", "the subscriber was deleted")
+    await done(ledger)
+    assert len(await rows(ledger, deliveries)) == 1
+    assert (await ledger.read(subscribers.find, cursor=None, limit=50)).data == []
+
+
+async def test_disabling_skips_what_is_owed_and_enabling_clears_the_reason(ledger: Ledger) -> None:
+    row = await subscribed(ledger)
+    await done(ledger)
+    off = {"enabled": False, "disabled_reason": "it answered 410"}
+    assert (await ledger.write(subscribers.change, row.id, off)).disabled_reason == "it answered 410"
+    assert [one.status for one in await rows(ledger, deliveries)] == ["skipped"]
+    after = await ledger.write(subscribers.change, row.id, {"enabled": True, "url": "https://new.example"})
+    assert (after.enabled, after.disabled_reason, after.url) == (True, None, "https://new.example")
+    assert await ledger.write(subscribers.change, row.id, {}) == after
+    assert [one.status for one in await rows(ledger, deliveries)] == ["skipped"]
+
+
+async def test_a_ping_reaches_a_subscriber_whatever_it_listens_to(ledger: Ledger) -> None:
+    row, _ = await subscribed(ledger, events=["job.lost"]), await subscribed(ledger)
+    one = await ledger.write(subscribers.ping, row.id)
+    assert [(made.id, made.subscriber_id) for made in await rows(ledger, deliveries)] == [(one, row.id)]
+    (sent,) = await rows(ledger, notifications)
+    assert (sent.type, sent.job_id) == ("postback.ping", None)
+    with pytest.raises(NotFound):
+        await ledger.write(subscribers.ping, "sub_gone")
+
+
+async def test_subscribers_are_listed_newest_first(ledger: Ledger) -> None:
+    made = [(await subscribed(ledger)).id for _ in range(3)]
+    page = await ledger.read(subscribers.find, cursor=None, limit=2)
+    rest = await ledger.read(subscribers.find, cursor=page.next_cursor, limit=2)
+    assert [row.id for row in [*page.data, *rest.data]] == made[::-1]
