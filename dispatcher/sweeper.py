@@ -36,6 +36,7 @@ class _Sweep:
     since: int
     until: int
     page: int = 1
+    next_at: int = 0
 
 
 class Sweeper:
@@ -73,9 +74,12 @@ class Sweeper:
             return self._paused_until[name]
         watched = await self._ledger.read(sweeps.watched, name)
         if watched.oldest is None or watched.count <= WORTH_IT * rate:
-            self._sweeps.pop(name, None)
+            await self._stop(name)
             return now + _IDLE
         sweep = self._sweeps.setdefault(name, _Sweep(watched.oldest - MARGIN, now))
+        if now < sweep.next_at:
+            return sweep.next_at
+        sweep.next_at = now + int(SECOND / (rate * SHARE))
         slots = await self._ledger.write(sweeps.slot, name, rate)
         if not slots.times:
             return slots.next_at
@@ -83,12 +87,18 @@ class Sweeper:
         listing = await self._clients[name].list_jobs(sweep.since, sweep.until, sweep.page)
         if isinstance(listing, Refusal):
             log.warning("list_unread", provider=name, code=listing.code)
-            del self._sweeps[name]
+            await self._stop(name)
             self._paused_until[name] = self._ledger.clock() + PAUSE
             return self._paused_until[name]
         if await self._ledger.write(sweeps.listed, name, listing.tasks):
             self._on_found()
         sweep.page += 1
         if sweep.page > listing.pages:
-            self._sweeps[name] = _Sweep(watched.oldest - MARGIN, self._ledger.clock())
-        return now + int(SECOND / (rate * SHARE))
+            self._sweeps[name] = _Sweep(watched.oldest - MARGIN, self._ledger.clock(), next_at=sweep.next_at)
+        return sweep.next_at
+
+    async def _stop(self, name: str) -> None:
+        """Leaves the jobs that waited for the list to the poller."""
+        if self._sweeps.pop(name, None) is not None:
+            await self._ledger.write(sweeps.release, name)
+            self._on_found()

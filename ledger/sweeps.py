@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
 from ledger import history, jobs
 from ledger.history import Entry
@@ -51,6 +51,16 @@ def watched(connection: Connection, provider: str) -> Watched:
 def slot(connection: Connection, moment: Moment, provider: str, rate: float) -> Slots:
     """Takes the next slot of the provider's queries for one page of its list."""
     return reserve(connection, moment, pace_of(provider), rate, 1)
+
+
+def release(connection: Connection, moment: Moment, provider: str) -> None:
+    """The list is no longer read: every job that waited for it is to be asked about by itself."""
+    connection.execute(
+        update(table)
+        .where(table.c.status.in_(WATCHED_JOB), table.c.provider == provider)
+        .where(table.c.woken, table.c.due_at > moment.now)
+        .values(due_at=moment.now)
+    )
 
 
 def listed(connection: Connection, moment: Moment, provider: str, rows: Sequence[Listed]) -> int:

@@ -18,7 +18,7 @@ SOON, NEVER = 20, 3_600 * SECOND
 class Loop:
     """Counts its passes and does what it is told: a pause until it is due, None, or an error."""
 
-    def __init__(self, *answers: int | None | Exception) -> None:
+    def __init__(self, *answers: int | Exception | None) -> None:
         self.answers = list(answers)
         self.calls: list[int] = []
         self._called = asyncio.Condition()

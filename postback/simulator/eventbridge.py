@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from postback.simulator import dashscope_bodies as bodies
 from postback.simulator.callbacks import Callbacks
-from postback.simulator.task import State, Task
+from postback.simulator.task import Task
 from postback.simulator.world import World
 from providers import jsontext
 from receiver.eventbridge import (
@@ -31,7 +31,7 @@ from receiver.eventbridge import (
     TYPE,
     VERSION,
     string_to_sign,
-)  # fmt: skip
+)
 
 CERTIFICATE_PATH = "/eventbridge/certificate.pem"
 _DAYS = 365
@@ -88,12 +88,9 @@ class Events(Callbacks):
 
     def _event(self, task: Task) -> Mapping[str, object]:
         now = self._world.now()
-        state = task.state(now)
-        # Who forgets a task that has finished has told of its end before.
-        status = State.SUCCEEDED if state is State.UNKNOWN else state
         data = {
             "task_id": task.id,
-            "task_status": status,
+            "task_status": task.state(now),
             "user_api_unique_key": bodies.listed(task, now)["user_api_unique_key"],
             "start_time": _time(task.started_at),
             "end_time": _time(task.ended_at),

@@ -21,7 +21,7 @@ from .stub import Stub
 
 COMMANDS = [
     *["demo", "serve", "submit", "verify", "config", "migrate", "simulator"],
-    *(f"jobs:{verb}" for verb in ("list", "show", "cancel", "resubmit", "delete")),
+    *(f"jobs:{verb}" for verb in ("list", "show", "cancel", "resubmit", "save", "delete")),
     *(f"subscribers:{verb}" for verb in ("add", "list", "show", "update", "remove")),
     *(f"subscribers:{verb}" for verb in ("secret", "rotate-secret", "test", "recover")),
     *(f"callbacks:{verb}" for verb in ("list", "show")),

@@ -41,7 +41,8 @@ EVERY_ERROR = [*dict.fromkeys(kinds(httpx.RequestError)), TimeoutError]
 
 def client(step: Step, provider: str = "dashscope") -> ProviderClient:
     tokens = CallbackTokens(KEYS, Time())
-    return ProviderClient(PROVIDERS[provider], ACCOUNTS[provider], tokens.blank, httpx.MockTransport(step))
+    transport = httpx.MockTransport(step)  # type: ignore[arg-type]
+    return ProviderClient(PROVIDERS[provider], ACCOUNTS[provider], tokens.blank, transport)
 
 
 def refusal(said: Reading | Refusal | None) -> Refusal:

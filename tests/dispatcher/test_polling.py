@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from builders import pending, rows, subscribed
@@ -19,7 +20,7 @@ from .wire import done, says, task
 pytestmark = pytest.mark.anyio
 
 
-async def asked_for(stage: Stage, **changes: object) -> Job:
+async def asked_for(stage: Stage, **changes: Any) -> Job:
     """A job that its provider has taken, due to be asked about in a second."""
     return await pending(stage.ledger, **changes)
 

@@ -1,4 +1,4 @@
-"""Both ends of the dispatcher's wires: providers that say what a test tells them to, and a receiver that really works."""
+"""Both ends of the dispatcher's wires: providers that say what a test tells them to, and a receiver that works."""
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterator

@@ -9,8 +9,9 @@ T = TypeVar("T")
 PAUSE = 0.03
 
 
-def eventually(look: Callable[[], T], within: float = 15) -> T:
-    """What `look` returns once it is truthy. An AssertionError inside counts as not yet; the last one is raised."""
+def eventually(look: Callable[[], T], within: float = 15, pause: float = PAUSE) -> T:
+    """What `look` returns once it is truthy. An AssertionError inside counts as not yet; the last one is raised.
+    `pause` is for looks that cost the server something."""
     deadline = time.monotonic() + within
     while True:
         failed: AssertionError | None = None
@@ -22,4 +23,4 @@ def eventually(look: Callable[[], T], within: float = 15) -> T:
             failed = error
         if time.monotonic() > deadline:
             raise failed or AssertionError(f"not within {within} s; the last look found {found!r}")
-        time.sleep(PAUSE)
+        time.sleep(pause)

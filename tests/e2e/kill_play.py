@@ -55,8 +55,8 @@ def play(scene: Scene) -> Killed:
             scene.server.start()
         for one in submitting:
             one.result()
-    eventually(lambda: _all_ended(killed), LEASES_SECONDS)
-    eventually(lambda: not _owed(scene), LEASES_SECONDS)
+    eventually(lambda: _all_ended(killed), LEASES_SECONDS, pause=0.5)
+    eventually(lambda: not _owed(scene), LEASES_SECONDS, pause=0.5)
     killed.jobs = scene.api.all("/jobs")
     return killed
 

@@ -27,6 +27,7 @@ FAST: dict[str, object] = {
     "POSTBACK_ACEDATA_POLL_AFTER": "500ms",
     "POSTBACK_RETRY_SCHEDULE": "0s,100ms,100ms,100ms",
     "POSTBACK_DELIVERY_TIMEOUT": "3s",
+    "POSTBACK_ARCHIVE": 0,
 }
 _paths = itertools.count(1)
 

@@ -14,6 +14,7 @@ from e2e.server import unexpected
 from e2e.wire import Stage
 
 DATABASES = ("sqlite", "postgres")
+PACES = {"POSTBACK_DASHSCOPE_SUBMIT_RATE": 25, "POSTBACK_ACEDATA_SUBMIT_RATE": 50}
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def plays(
         for kind in DATABASES:
             folder = tmp_path_factory.mktemp(f"kills-{kind}")
             url = stack.enter_context(fresh_database(kind, folder, request))
-            scene = stack.enter_context(opened(stage, folder, url, latency=0.05))
+            scene = stack.enter_context(opened(stage, folder, url, latency=0.05, **PACES))
             playing[kind] = side_by_side.submit(play, scene)
         yield {kind: played.result() for kind, played in playing.items()}
 

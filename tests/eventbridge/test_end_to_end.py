@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeVar
 
 import anyio
 import httpx2 as httpx
@@ -26,6 +26,8 @@ from .signer import TOKEN
 from .stage import PATH
 
 pytestmark = pytest.mark.anyio
+
+T = TypeVar("T")
 
 WITHIN = 15
 SIMULATOR = "http://simulator.test"
@@ -70,7 +72,7 @@ class Town:
         return self.world.stats.fetches[job.task_id or ""]
 
 
-async def eventually(look: Callable[[], Awaitable[Any]]) -> Any:
+async def eventually(look: Callable[[], Awaitable[T | None]]) -> T:
     """What there is to see, as soon as there is something."""
     with anyio.fail_after(WITHIN):
         while (seen := await look()) is None:

@@ -25,6 +25,16 @@ async def test_an_event_makes_its_job_due(stage: Stage) -> None:
     assert told == ["pushed: the provider says it has finished"]
 
 
+async def test_the_poller_is_woken_at_once_if_there_is_a_reason(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    woken: list[str] = []
+    monkeypatch.setattr(stage.house, "wake", woken.append)
+    await stage.push()
+    assert woken == []
+    await pending(stage.ledger)
+    await stage.push()
+    assert woken == ["poller"]
+
+
 async def test_a_result_in_an_event_is_not_taken(stage: Stage) -> None:
     job = await pending(stage.ledger)
     data = {"task_id": "task-1", "contain_result": True, "output_result": {"output": {"results": [{"url": "x"}]}}}

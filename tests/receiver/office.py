@@ -14,9 +14,8 @@ from ledger.ledger import Ledger
 from receiver.egress import EgressError, ErrorClass, Response
 from receiver.forwarder import Forwarder
 from receiver.signing import new_secret
-
-from ..dispatcher.broken import Broken
-from ..dispatcher.virtual import Crew, Time
+from tests.dispatcher.broken import Broken
+from tests.dispatcher.virtual import Crew, Time
 
 KEYS = SecretKeys(["a secret key for tests"])
 SECRET = new_secret(lambda count: b"s" * count)
@@ -81,10 +80,11 @@ class Office:
         self.door = Door(time)
 
     def forwarder(self, *, keys: SecretKeys = KEYS, jitter: float = 0.5, egress: Any = None) -> Forwarder:
+        door: Any = egress or self.door
         return Forwarder(
             self.ledger,
             keys,
-            egress or self.door,
+            door,
             schedule=DELAYS,
             timeout=TIMEOUT,
             spawn=self.crew.spawn,

@@ -16,9 +16,9 @@ from ledger.schema import attempts, schema
 from receiver.egress import Egress, ErrorClass, Response
 from receiver.forwarder import LEASE_MARGIN, MAX_IN_FLIGHT
 from receiver.signing import new_secret, verify
+from tests.dispatcher.broken import Broken
+from tests.dispatcher.virtual import Time
 
-from ..dispatcher.broken import Broken
-from ..dispatcher.virtual import Time
 from .office import DELAYS, KEYS, SECRET, TIMEOUT, Office, answers, fails
 
 pytestmark = pytest.mark.anyio

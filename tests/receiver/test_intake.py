@@ -23,8 +23,7 @@ from ledger.tokens import CallbackTokens
 from providers import PROVIDERS
 from receiver.intake import Intake
 from receiver.problems import Problem
-
-from ..dispatcher.broken import Broken
+from tests.dispatcher.broken import Broken
 
 pytestmark = pytest.mark.anyio
 
@@ -46,9 +45,7 @@ class House:
     async def post(self, body: Any, job_id: str, provider: str = "dashscope", **headers: str) -> httpx.Response:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         named = {"content-type": "application/json"} | {name.replace("_", "-"): text for name, text in headers.items()}
-        return await self.http.post(
-            f"/callbacks/{self.tokens.mint(job_id, provider)}", content=content, headers=named
-        )
+        return await self.http.post(f"/callbacks/{self.tokens.mint(job_id, provider)}", content=content, headers=named)
 
 
 @pytest.fixture
