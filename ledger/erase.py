@@ -16,6 +16,8 @@ def erase(connection: Connection, moment: Moment, job_id: str) -> None:
     if job.status not in DELETABLE_JOB:
         raise Refused(f"the job is {job.status}; only a finished job can be deleted")
     mine = select(deliveries.c.id).where(deliveries.c.job_id == job_id)
+    # Held, so that no attempt is recorded between the two deletes.
+    connection.execute(mine.order_by(deliveries.c.id).with_for_update()).all()
     connection.execute(delete(attempts).where(attempts.c.delivery_id.in_(mine)))
     artifacts.discard(connection, moment, job_id)
     for belonging in (deliveries, notifications, callbacks, history):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 
-from sqlalchemy import Connection, Row, case, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ledger.moment import Moment
@@ -56,7 +56,9 @@ def reserve(connection: Connection, moment: Moment, key: str, rate: float, wante
     )
     next_at = start + count * interval
     if count:
-        connection.execute(update(paces).where(paces.c.key == key).values(next_at=next_at))
+        # Every slot eases a pace that was lowered; a provider that still throttles lowers it again by more than that.
+        eased = max(1.0, pace.slowdown * RECOVERY**count)
+        connection.execute(update(paces).where(paces.c.key == key).values(next_at=next_at, slowdown=eased))
     return Slots(tuple(ceil(start + i * interval) for i in range(count)), ceil(next_at))
 
 
@@ -66,16 +68,6 @@ def throttled(connection: Connection, moment: Moment, key: str, retry_after: flo
     pause = moment.now + min(retry_after or 0.0, MAX_PAUSE) * 1_000
     slower = {"slowdown": min(pace.slowdown * 2, MAX_SLOWDOWN), "next_at": max(pace.next_at, pause)}
     connection.execute(update(paces).where(paces.c.key == key).values(**slower))
-
-
-def succeeded(connection: Connection, key: str) -> None:
-    """The provider takes things: a pace that was lowered comes back, a tenth at a time."""
-    faster = paces.c.slowdown * RECOVERY
-    connection.execute(
-        update(paces)
-        .where(paces.c.key == key, paces.c.slowdown > 1)
-        .values(slowdown=case((faster > 1, faster), else_=1.0))
-    )
 
 
 def hold(connection: Connection, key: str) -> Row[float, float]:

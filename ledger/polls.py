@@ -125,8 +125,9 @@ def settle(connection: Connection, moment: Moment, asked: Sequence[Asked]) -> li
             entries += _changes(before, job, moment.now)
         held[job.id] = job
         answers.append(True)
-    for provider in sorted({held[one.job_id].provider for one in asked if one.throttled and one.job_id in held}):
-        throttled(connection, moment, pace_of(provider), max(one.retry_after or 0.0 for one in asked))
+    slowed = {held[one.job_id].provider: one.retry_after for one in asked if one.throttled and one.job_id in held}
+    for provider, retry_after in sorted(slowed.items()):
+        throttled(connection, moment, pace_of(provider), retry_after)
     jobs.save(connection, list(held.values()))
     history.add(connection, entries)
     outbox.write()

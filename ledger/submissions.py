@@ -16,7 +16,7 @@ from ledger.job import Job
 from ledger.lifecycle import IN_FLIGHT_JOB, WATCHED_JOB
 from ledger.moment import Moment
 from ledger.outbox import Outbox
-from ledger.pace import Limits, Slots, hold, reserve, succeeded, throttled
+from ledger.pace import Limits, Slots, hold, reserve, throttled
 from ledger.schema import jobs as table
 from ledger.verdict import Fault
 
@@ -110,7 +110,7 @@ def settle(connection: Connection, moment: Moment, settlements: Sequence[Settlem
             moved = outbox.announce(moved, moved.status)
         held[job.id] = moved
         entries += [entry] if entry else []
-    _adapt(connection, moment, settlements)
+    _slow_down(connection, moment, settlements)
     jobs.save(connection, list(held.values()))
     history.add(connection, entries)
     outbox.write()
@@ -188,21 +188,19 @@ def _sending(job: Job, sent_at: int, due_at: int) -> Job:
     return job.moved("submitting", sent_at, lease=job.lease + 1, tries=job.tries + 1, sent_at=sent_at, due_at=due_at)
 
 
-def _adapt(connection: Connection, moment: Moment, settlements: Sequence[Settlement]) -> None:
-    """Lowers each pace that was throttled, once, and lets the others come back."""
+def _slow_down(connection: Connection, moment: Moment, settlements: Sequence[Settlement]) -> None:
+    """Lowers each pace that was throttled, once."""
     slowed = {one.pace: one.retry_after for one in settlements if one.pace and one.throttled}
-    taken = {one.pace for one in settlements if one.pace and one.outcome == "taken"} - slowed.keys()
     for pace, retry_after in sorted(slowed.items()):
         throttled(connection, moment, pace, retry_after)
-    for pace in sorted(taken):
-        succeeded(connection, pace)
 
 
 def _settled(job: Job, settlement: Settlement, now: int) -> tuple[Job, Entry | None]:
     """The job after its settlement; the very same job where there is nothing to change."""
     if settlement.outcome == "taken":
         return _taken(job, settlement, now)
-    if job.status != "submitting":
+    known = job.status == "submitting" or (job.status == "unconfirmed" and settlement.outcome == "refused")
+    if not known:
         return job, None
     fault = settlement.fault
     error = None if fault is None else {"code": fault.code, "message": fault.message}

@@ -13,7 +13,7 @@ import uvicorn
 
 from ledger.errors import LedgerError
 from postback import house as houses
-from postback import logs
+from postback import keyfiles, logs
 from postback.app import create_app
 from postback.house import ROLES, House, open_house
 from postback.settings import Settings
@@ -36,6 +36,7 @@ def run(settings: Settings, roles: frozenset[str] = ROLES) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with listen(settings.host, settings.port) as listening:
         settings = at(settings, listening)
+        keyfiles.api_key(settings)  # there before the first answer, for whoever asks at once
         with contextlib.suppress(KeyboardInterrupt):
             _run_loop(serve(settings, roles, listening))
 

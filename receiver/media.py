@@ -35,10 +35,11 @@ _PREFIXES = (
 _MP4_BRANDS = frozenset(
     {b"isom", b"iso2", b"iso3", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"mp4v", b"avc1", b"dash", b"M4V "}
 )
-_PROLOGUE = rb"(?:\xef\xbb\xbf)?(?:\s+|<\?xml[^>]*>|<!--.*?-->|<!doctype\s+svg[^>\[]*(?:\[.*?\]\s*)?>)*"
+# Possessive, or blanks and brackets without end would cost time without end.
+_PROLOGUE = rb"(?:\xef\xbb\xbf)?(?>\s+|<\?xml[^>]*>|<!--.*?-->|<!doctype\s+svg[^>\[]*(?:\[.*?\]\s*)?>)*+"
 _SVG = re.compile(_PROLOGUE + rb"<(?:\w+:)?svg[\s>/]", re.DOTALL | re.IGNORECASE)
 _HTML = re.compile(
-    rb"(?:\xef\xbb\xbf)?(?:\s+|<!--.*?-->)*<(?:!doctype\s+html|html|head|body)[\s>]", re.DOTALL | re.IGNORECASE
+    rb"(?:\xef\xbb\xbf)?(?>\s+|<!--.*?-->)*+<(?:!doctype\s+html|html|head|body)[\s>]", re.DOTALL | re.IGNORECASE
 )
 
 

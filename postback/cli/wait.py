@@ -7,6 +7,9 @@ from postback.cli.errors import CommandFailed, ExitCode
 
 FINAL = ("succeeded", "failed", "canceled", "lost")
 
+UNCONFIRMED_FOR = 120.0
+"""Seconds that an unconfirmed job is waited for: what the provider's list or a callback tells, it tells by then."""
+
 _FIRST_DELAY, _GROWTH, _LONGEST_DELAY = 0.3, 1.4, 3.0
 _PATIENCE = 10
 
@@ -30,12 +33,19 @@ def wait_for(
     Raises `CommandFailed`: `TIMED_OUT` after `timeout`, or when the server stays away for ten questions in a row.
     """
     start, delay, misses, status = clock(), _FIRST_DELAY, 0, "submitted"
+    unconfirmed_since: float | None = None
     while True:
         try:
             job = api.get("jobs", job_id)
             misses, status = 0, job["status"]
             if status in FINAL:
                 return job
+            unconfirmed_since = (unconfirmed_since or clock()) if status == "unconfirmed" else None
+            if unconfirmed_since is not None and clock() - unconfirmed_since >= UNCONFIRMED_FOR:
+                raise CommandFailed(
+                    f"{job_id} is unconfirmed: nobody can tell whether the provider took it, so it is not sent again "
+                    f"by itself. A callback may still come; to pay for a second try: postback jobs resubmit {job_id}"
+                )
         except CommandFailed as failure:
             misses += 1
             if failure.exit_code != ExitCode.UNREACHABLE or misses == _PATIENCE:

@@ -84,7 +84,7 @@ async def hosting() -> AsyncIterator[Host]:
 
 async def dripping(writer: asyncio.StreamWriter) -> None:
     """Sends a byte at a time, and never all of them."""
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n")
     while True:
         writer.write(b"x")
         await writer.drain()

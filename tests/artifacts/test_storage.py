@@ -110,7 +110,7 @@ async def test_a_bucket_that_cannot_be_reached(tmp_path: Path) -> None:
         retry_config={"max_retries": 0},
     )
     storage = Bucket(nobody, tmp_path)
-    with pytest.raises(StorageError, match="^the artifact bucket cannot be written: [^\n]+$"):
+    with pytest.raises(StorageError, match=r"^the artifact bucket cannot be written: [^\n]+$"):
         await storage.keep(drafted(storage, b"x"), NAME, "image/png")
     with pytest.raises(StorageError, match="cannot be read"):
         await storage.open(NAME)

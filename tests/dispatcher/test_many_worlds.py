@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 import httpx2 as httpx
 from builders import calls_back, failed, succeeded
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ledger.clock import MINUTE, SECOND
@@ -24,7 +24,7 @@ from .stage import Stage
 from .virtual import Time
 from .wire import done, says, task
 
-DEADLINE = 30 * SECOND
+DEADLINE = 20 * SECOND
 SETTLED = {*FINAL, "lost", "unconfirmed"}
 
 submit_moods = st.sampled_from(
@@ -111,19 +111,27 @@ class Plan:
 plans = st.builds(
     Plan,
     jobs=st.integers(1, 3),
-    submits=st.lists(submit_moods, max_size=5),
-    fetches=st.lists(fetch_moods, max_size=12),
+    submits=st.lists(submit_moods, min_size=3, max_size=6),
+    fetches=st.lists(fetch_moods, min_size=3, max_size=12),
     faults=st.lists(receiver_faults, max_size=3),
     callbacks=st.lists(st.tuples(st.integers(0, 2), st.booleans()), max_size=3),
 )
 
 
-async def play(plan: Plan, folder: str) -> None:
+async def run(plan: Plan, folder: str) -> None:
     time = Time()
     database = await open_database(f"sqlite:///{Path(folder) / 'postback.sqlite3'}")
     await database.write(schema.create_all)
     ledger = Ledger(database, clock=time)
     stage = Stage(ledger, time)
+    try:
+        await play(plan, stage, time)
+    finally:
+        await stage.close()
+        await ledger.close()
+
+
+async def play(plan: Plan, stage: Stage, time: Time) -> None:
     world = World(
         time,
         itertools.chain(plan.submits, itertools.repeat("takes")),
@@ -138,7 +146,7 @@ async def play(plan: Plan, folder: str) -> None:
             number, well = plan.callbacks[third]
             if world.taken[f"job-{number}"]:
                 said = succeeded(task_id=f"job-{number}") if well else failed(task_id=f"job-{number}")
-                await calls_back(ledger, made[number], said, said)
+                await calls_back(stage.ledger, made[number], said, said)
     await stage.pass_time(2 * MINUTE, deadline=DEADLINE)
 
     assert stage.crew.failures == []
@@ -153,12 +161,15 @@ async def play(plan: Plan, folder: str) -> None:
         assert len(notified) == len(set(notified))
         if now.status in ("succeeded", "lost"):
             assert world.taken[f"job-{number}"] == 1
-    await stage.close()
-    await ledger.close()
 
 
 @given(plans)
+@example(
+    Plan(3, ["takes and is cut", "takes and errs", "takes as we die"], [], [], [(0, True), (1, False), (0, False)])
+)
+@example(Plan(2, ["throttles", "is not there", "takes slowly"], ["RUNNING", "SUCCEEDED"], [404, 500], [(1, True)]))
+@example(Plan(2, ["takes"], ["UNKNOWN", "is cut", "FAILED", "SUCCEEDED"], [503], [(0, True), (0, False)]))
 @settings(max_examples=15, deadline=None)
 def test_no_job_is_paid_twice_and_each_ends_once(plan: Plan) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        anyio.run(play, plan, folder)
+        anyio.run(run, plan, folder)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from databases import Postgres
 from e2e.scene import Hook, Scene, opened
+from e2e.server import unexpected
 from e2e.wire import Stage
 
 _numbers = itertools.count(1)
@@ -36,6 +37,7 @@ def house(request: pytest.FixtureRequest, stage: Stage, tmp_path_factory: pytest
     folder = tmp_path_factory.mktemp(f"house-{request.param}")
     with fresh_database(request.param, folder, request) as url, opened(stage, folder, url) as scene:
         yield scene
+        assert unexpected(scene.server.log) == []
 
 
 @pytest.fixture

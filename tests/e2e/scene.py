@@ -1,7 +1,7 @@
 """Everything that one end-to-end play needs: a server, both providers and a subscriber's listener."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,12 +102,14 @@ def settings_for(stand_ins: tuple[DashScope, AceData], database_url: str) -> dic
 
 
 @contextmanager
-def opened(
-    stage: Stage, folder: Path, database_url: str, *, latency: float = 0, roles: Sequence[str] = (), **settings: object
-) -> Iterator[Scene]:
-    """A running house on that database, with a folder of its own. Nothing of it is left afterwards."""
+def opened(stage: Stage, folder: Path, database_url: str, *, latency: float = 0, **settings: object) -> Iterator[Scene]:
+    """A running house on that database, with a folder of its own. Nothing of it is left afterwards.
+
+    `{acedata}` in a setting stands for that stand-in's address.
+    """
     dash, ace, listener = DashScope(stage, latency), AceData(stage, latency), Listener(stage)
-    server = Server(folder / "home", settings_for((dash, ace), database_url) | settings, roles)
+    given = {name: str(value).replace("{acedata}", ace.url) for name, value in settings.items()}
+    server = Server(folder / "home", settings_for((dash, ace), database_url) | given)
     try:
         server.start()
         api = Api(server.url, server.key)
