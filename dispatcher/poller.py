@@ -60,6 +60,7 @@ class Poller:
         self._poster = poster
         self._rates = {name: rate for name, rate in rates.items() if name in clients}
         self._swept = swept
+        self._look_at = 0
         self._rest = rest
         self._spawn = spawn
         self._sleep = sleep
@@ -68,6 +69,7 @@ class Poller:
 
     async def run_once(self, now: int) -> int | None:
         """Starts asking about what is due, and returns when it wants to be called again."""
+        await self._give_up(now)
         claim = await self._ledger.write(polls.claim, self._budgets(), LEASE)
         calls: dict[tuple[str, int], list[Job]] = {}
         for claimed in claim.jobs:
@@ -76,6 +78,12 @@ class Poller:
             for call in _calls(jobs, self._batch(provider)):
                 self._spawn(self._ask(provider, ask_at, call))
         return claim.next_due
+
+    async def _give_up(self, now: int) -> None:
+        if now >= self._look_at:
+            self._look_at = now + polls.OVERDUE
+            while await self._ledger.write(polls.overdue):
+                pass
 
     def _budgets(self) -> dict[str, Budget]:
         swept = self._swept()

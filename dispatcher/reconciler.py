@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import structlog
 
 from dispatcher.client import ProviderClient
-from ledger import reconciling, sweeps
+from dispatcher.turn import take_turn
+from ledger import reconciling
 from ledger.job import Job
 from ledger.ledger import Ledger
 from ledger.sweeps import Listed
@@ -58,8 +59,7 @@ class Reconciler:
         rows: list[Listed] = []
         page = pages = 1
         while page <= pages:
-            slots = await self._ledger.write(sweeps.slot, job.provider, self._rates[job.provider])
-            await self._sleep(max(0, (slots.times or (slots.next_at,))[0] - self._ledger.clock()) / 1_000)
+            await take_turn(self._ledger, job.provider, self._rates[job.provider], self._sleep)
             listing = await client.list_jobs(since, until, page)
             if isinstance(listing, Refusal) or listing.pages > MAX_PAGES:
                 log.warning("list_unread", provider=job.provider, job_id=job.id)

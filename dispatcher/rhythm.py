@@ -11,6 +11,8 @@ _PATIENCE = 0.1
 _JITTER = 0.1
 RETRY_FIRST = 1.0
 RETRY_MOST = 60.0
+LONGEST_WAIT = 3_600.0
+"""The longest that a provider's Retry-After is believed, in seconds."""
 
 
 def next_poll(polls: int, jitter: float, age: int = 0) -> int:
@@ -25,7 +27,7 @@ def next_poll(polls: int, jitter: float, age: int = 0) -> int:
 def next_try(failures: int, jitter: float, retry_after: float | None = None) -> int:
     """The pause after the `failures`-th failure in a row: doubling, at most a minute, never before `retry_after`."""
     pause = _spread(min(RETRY_MOST, RETRY_FIRST * 2.0 ** min(failures - 1, 10)), jitter)
-    return max(pause, int((retry_after or 0) * 1_000))
+    return max(pause, int(min(retry_after or 0.0, LONGEST_WAIT) * 1_000))
 
 
 def _spread(seconds: float, jitter: float) -> int:

@@ -15,6 +15,7 @@ from dispatcher.rhythm import next_poll, next_try
 from ledger import submissions
 from ledger.batch import Batch
 from ledger.clock import SECOND
+from ledger.errors import Unavailable
 from ledger.job import Job
 from ledger.ledger import Ledger
 from ledger.pace import Limits
@@ -86,12 +87,22 @@ class Submitter:
             return  # stopped past our lease: the job is unconfirmed by now, and may have been sent again by a person
         said, body = await client.submit(order, url)
         settlement = replace(self._settlement(job, said, called_back=url is not None), pace=claimed.pace)
-        settled = await self._settle.add(settlement)
+        settled = await self._record(job, settlement)
         log.info("submitted", job_id=job.id, provider=job.provider, outcome=settlement.outcome, settled=settled)
         self._on_taken()
         if isinstance(said, Reading) and said.status.final:
             # The acknowledgement already held the result. Should this POST fail, asking will find it again.
             await self._poster.post(job, body)
+
+    async def _record(self, job: Job, settlement: Settlement) -> bool:
+        """Settles, again and again while the database is away: a task_id that is lost cannot be asked about."""
+        while True:
+            try:
+                return await self._settle.add(settlement)
+            except Unavailable:
+                if self._ledger.clock() >= (job.due_at or 0):
+                    raise
+                await self._sleep(1)
 
     def _callback_url(self, client: ProviderClient, job: Job) -> str | None:
         if client.provider.calls_back and can_call(client.account.base_url, self._public_url):

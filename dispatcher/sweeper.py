@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from dispatcher.client import ProviderClient
+from dispatcher.turn import take_turn
 from ledger import sweeps
 from ledger.clock import MINUTE, SECOND
 from ledger.ledger import Ledger
@@ -80,10 +81,7 @@ class Sweeper:
         if now < sweep.next_at:
             return sweep.next_at
         sweep.next_at = now + int(SECOND / (rate * SHARE))
-        slots = await self._ledger.write(sweeps.slot, name, rate)
-        if not slots.times:
-            return slots.next_at
-        await self._sleep(max(0, slots.times[0] - self._ledger.clock()) / 1_000)
+        await take_turn(self._ledger, name, rate, self._sleep)
         listing = await self._clients[name].list_jobs(sweep.since, sweep.until, sweep.page)
         if isinstance(listing, Refusal):
             log.warning("list_unread", provider=name, code=listing.code)

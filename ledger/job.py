@@ -12,6 +12,7 @@ from ledger.lifecycle import JOB, may
 Link = Callable[[str], str]
 """An artifact's id to the URL where anybody who has it is served the image."""
 
+MAX_WARNINGS = 20
 _UNWATCHED = ("lost", "unconfirmed")
 
 
@@ -67,8 +68,8 @@ class Job:
         return replace(self, status=to, **changes)
 
     def warned(self, *warnings: str) -> Self:
-        """The job with further warnings, none twice."""
-        return replace(self, warnings=list(dict.fromkeys([*self.warnings, *warnings])))
+        """The job with further warnings, none twice, and only so many: providers can be inventive."""
+        return replace(self, warnings=list(dict.fromkeys([*self.warnings, *warnings]))[:MAX_WARNINGS])
 
     def document(self, link: Link | None = None) -> dict[str, Any]:
         """The job on the wire: what the API answers and notifications carry. Never its callback URL.

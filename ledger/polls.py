@@ -19,6 +19,9 @@ from ledger.verdict import Reading, progressed
 
 MAX_CLAIM = 32
 
+OVERDUE = 5 * MINUTE
+"""How long after its deadline a job is given up without being asked about."""
+
 UNHEARD = 10 * MINUTE
 """How long a job may go without a word while its provider's list is being read."""
 
@@ -132,6 +135,35 @@ def settle(connection: Connection, moment: Moment, asked: Sequence[Asked]) -> li
     history.add(connection, entries)
     outbox.write()
     return answers
+
+
+def overdue(connection: Connection, moment: Moment) -> int:
+    """Gives up jobs that nobody asks about, for want of their provider's key, once their deadline is well past."""
+    rows = connection.execute(
+        select(table)
+        .where(table.c.status.in_(WATCHED_JOB), table.c.due_at <= moment.now)
+        .where(table.c.deadline_at <= moment.now - OVERDUE)
+        .order_by(table.c.id)
+        .limit(MAX_CLAIM)
+        .with_for_update(skip_locked=True)
+    )
+    why = "no result came before its deadline"
+    outbox = Outbox(connection, moment)
+    error = {"code": "Lost", "message": why}
+    lost = [outbox.announce(Job.of(row).moved("lost", moment.now, error=error), "lost") for row in rows]
+    jobs.save(connection, lost)
+    history.add(connection, [Entry(job.id, moment.now, "lost", why) for job in lost])
+    outbox.write()
+    return len(lost)
+
+
+def ask_again(connection: Connection, moment: Moment) -> None:
+    """Makes jobs due that were put off for long: what stood in their way may be mended since the last start."""
+    connection.execute(
+        update(table)
+        .where(table.c.status.in_(WATCHED_JOB), table.c.due_at > moment.now + UNHEARD)
+        .values(due_at=moment.now)
+    )
 
 
 def pace_of(provider: str) -> str:

@@ -12,7 +12,7 @@ from dispatcher.poller import Poller
 from dispatcher.reconciler import Reconciler
 from dispatcher.submitter import Submitter
 from dispatcher.sweeper import Sweeper
-from ledger import copies, deliveries, submissions
+from ledger import copies, deliveries, polls, submissions
 from ledger.clock import SECOND, Clock, system_now
 from ledger.errors import CannotOpen
 from ledger.facts import check_keys
@@ -39,6 +39,9 @@ ROLES = frozenset({"receiver", "api", "dispatcher", "forwarder"})
 
 PUSHED_POLL = 60 * SECOND
 """How long jobs of a provider that pushes go without being asked about, should a push not come."""
+
+_OWN_RECEIVER = "http://receiver.invalid"
+"""Where results are POSTed that never leave the process; no request goes to that name (RFC 6761)."""
 
 DRAIN_SECONDS = 20
 """How long a stopping process lets what it started come to an end."""
@@ -117,9 +120,11 @@ class House:
     async def _start_dispatcher(self, app: ASGIApp) -> None:
         settings = self.settings
         own = settings.receiver_url is None and "receiver" in self.roles
-        transport = httpx.ASGITransport(app) if own else None
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False) if own else None
         http = await self._closing.enter_async_context(httpx.AsyncClient(transport=transport, trust_env=False))
-        poster = CallbackPoster(http, settings.receiver_url or settings.public_url, self.tokens)
+        poster = CallbackPoster(
+            http, _OWN_RECEIVER if own else settings.receiver_url or settings.public_url, self.tokens
+        )
         paces = {name: settings.pace(name) for name in PROVIDERS}
         rates = {name: pace.query_rate for name, pace in paces.items()}
         pushed = {PROVIDER: PUSHED_POLL} if settings.eventbridge_token is not None else {}
@@ -149,6 +154,7 @@ class House:
             swept=sweeper.swept,
             rest=pushed,
         )
+        await self.ledger.write(polls.ask_again)
         submitting.start(submitter.run_once)
         polling.start(poller.run_once)
         sweeping.start(sweeper.run_once)

@@ -73,7 +73,8 @@ async def story(house: House, request: Request) -> Response:
 
 async def take_back(house: House, request: Request) -> Response:
     """Cancels a job."""
-    job = await cancel(house.ledger, house.clients, request.path_params["id"])
+    rates = {name: house.settings.pace(name).query_rate for name in house.clients}
+    job = await cancel(house.ledger, house.clients, rates, request.path_params["id"])
     house.wake("forwarder")
     return JSONResponse(job.document(house.links.url))
 

@@ -14,6 +14,7 @@ from .wire import Step, breaks, says
 
 pytestmark = pytest.mark.anyio
 
+RATES = {"dashscope": 20.0, "acedata": 20.0}
 CANCELED = says(200, {"request_id": "r-1"})
 
 
@@ -37,7 +38,7 @@ async def failing(ledger: Ledger) -> Job:
 
 async def test_a_queued_job_is_canceled_at_once(stage: Stage) -> None:
     job = await stage.job()
-    assert (await cancel(stage.ledger, stage.clients, job.id)).status == "canceled"
+    assert (await cancel(stage.ledger, stage.clients, RATES, job.id, stage.time.sleep)).status == "canceled"
     await stage.pass_time()
     assert stage.dashscope.submitted == []
     assert stage.dashscope.times["cancel"] == []
@@ -46,20 +47,20 @@ async def test_a_queued_job_is_canceled_at_once(stage: Stage) -> None:
 
 async def test_a_queued_job_needs_no_provider(stage: Stage) -> None:
     job = await stage.job()
-    assert (await cancel(stage.ledger, {}, job.id)).status == "canceled"
+    assert (await cancel(stage.ledger, {}, RATES, job.id)).status == "canceled"
 
 
 async def test_canceling_twice_is_canceling_once(stage: Stage) -> None:
     job = await stage.job()
     for _ in range(2):
-        assert (await cancel(stage.ledger, stage.clients, job.id)).status == "canceled"
+        assert (await cancel(stage.ledger, stage.clients, RATES, job.id, stage.time.sleep)).status == "canceled"
     assert await stage.notified(job) == ["job.canceled"]
 
 
 async def test_a_waiting_job_is_canceled_at_the_provider(stage: Stage) -> None:
     stage.dashscope.cancels = [CANCELED]
     job = await pending(stage.ledger)
-    assert (await cancel(stage.ledger, stage.clients, job.id)).status == "canceled"
+    assert (await cancel(stage.ledger, stage.clients, RATES, job.id, stage.time.sleep)).status == "canceled"
     assert stage.dashscope.times["cancel"] == [stage.time.now]
     assert await stage.notified(job) == ["job.canceled"]
     await stage.poll_for(60_000)
@@ -79,14 +80,14 @@ async def test_the_providers_no_is_told_and_changes_nothing(stage: Stage, answer
     stage.dashscope.cancels = [answer]
     job = await pending(stage.ledger)
     with pytest.raises(Refused, match=f"dashscope did not cancel it: .*{reason}"):
-        await cancel(stage.ledger, stage.clients, job.id)
+        await cancel(stage.ledger, stage.clients, RATES, job.id, stage.time.sleep)
     assert await stage.now(job) == job
 
 
 async def test_acedata_has_no_such_call(stage: Stage) -> None:
     job = await pending(stage.ledger, provider="acedata", model="flux-dev")
     with pytest.raises(Refused, match="acedata cannot cancel a job that it has taken"):
-        await cancel(stage.ledger, stage.clients, job.id)
+        await cancel(stage.ledger, stage.clients, RATES, job.id, stage.time.sleep)
     assert stage.acedata.times["cancel"] == []
 
 
@@ -94,7 +95,7 @@ async def test_acedata_has_no_such_call(stage: Stage) -> None:
 async def test_any_other_job_is_refused_with_its_state(stage: Stage, make: object) -> None:
     job = await stage.now(await make(stage.ledger))  # type: ignore[operator]
     with pytest.raises(Refused, match=f"the job is {job.status}"):
-        await cancel(stage.ledger, stage.clients, job.id)
+        await cancel(stage.ledger, stage.clients, RATES, job.id, stage.time.sleep)
     assert stage.dashscope.times["cancel"] == []
     assert await stage.now(job) == job
 
@@ -102,7 +103,7 @@ async def test_any_other_job_is_refused_with_its_state(stage: Stage, make: objec
 async def test_no_key_no_cancelling(stage: Stage) -> None:
     job = await pending(stage.ledger)
     with pytest.raises(Refused, match="no key for dashscope"):
-        await cancel(stage.ledger, {}, job.id)
+        await cancel(stage.ledger, {}, RATES, job.id)
 
 
 async def test_a_result_that_comes_while_canceling_wins(stage: Stage) -> None:
@@ -113,7 +114,7 @@ async def test_a_result_that_comes_while_canceling_wins(stage: Stage) -> None:
     stage.dashscope.cancels = [finishes_meanwhile]
     job = await pending(stage.ledger)
     with pytest.raises(Refused, match="succeeded and can no longer be canceled"):
-        await cancel(stage.ledger, stage.clients, job.id)
+        await cancel(stage.ledger, stage.clients, RATES, job.id, stage.time.sleep)
     assert await stage.notified(job) == ["job.succeeded"]
 
 

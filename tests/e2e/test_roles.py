@@ -32,6 +32,8 @@ def test_a_process_for_each_role(stage: Stage, tmp_path: Path, postgres_url: str
         for number, role in enumerate(roles)
     ]
     with ExitStack() as stack:
+        for wire in (dash.wire, ace.wire, listener.wire):
+            stack.callback(wire.close)
         for server in servers:
             stack.callback(server.kill)
             server.begin()  # all at once: one of them migrates, the others wait for it
@@ -54,8 +56,6 @@ def test_a_process_for_each_role(stage: Stage, tmp_path: Path, postgres_url: str
             _serves_only(server, role)
             assert server.stop()[0] == 0
             assert unexpected(server.log) == []
-    for wire in (dash.wire, ace.wire, listener.wire):
-        wire.close()
 
 
 def _serves_only(server: Server, role: str) -> None:
