@@ -1,7 +1,7 @@
 """Speaks HTTP with one provider and tells what came of it in the provider protocol's words."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -107,16 +107,20 @@ class ProviderClient:
             return dict.fromkeys(task_ids, (said, b""))
         return {task_id: said.get(task_id, (Reading(JobStatus.UNKNOWN), b"")) for task_id in task_ids}
 
-    async def list_jobs(self, since: int, until: int, page: int) -> Listing | Refusal:
+    async def list_jobs(
+        self, since: int, until: int, page: int, turn: Callable[[], Awaitable[None]]
+    ) -> Listing | Refusal:
         """One page, from 1, of the account's jobs that were made in a window of UTC milliseconds.
 
-        No document says in which zone the window is read: the zone that brought rows of the window is kept.
+        No document says in which zone the window is read: the zone that brought rows of the window is kept. Trying
+        another is another call, so `turn` is awaited before each.
         """
         lists = self.provider.lists
         if lists is None:
             return Refusal(Disposition.FINAL, "NotSupported", f"{self.provider.name} has no list of jobs.", 0)
         found: Listing | Refusal = Listing((), 0)
         for zone in (self._zone,) if page > 1 and self._zone is not None else _likeliest(lists.zones, self._zone):
+            await turn()
             try:
                 found = lists.read(await self._exchange(self._queries, lists.ask(since, until, page, zone)))
             except (httpx.HTTPError, TimeoutError) as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 import structlog
 
@@ -56,11 +57,11 @@ class Reconciler:
         """The account's jobs in this one's window; none where the list could not be read whole."""
         client = self._clients[job.provider]
         since, until = reconciling.window(job)
+        turn = partial(take_turn, self._ledger, job.provider, self._rates[job.provider], self._sleep)
         rows: list[Listed] = []
         page = pages = 1
         while page <= pages:
-            await take_turn(self._ledger, job.provider, self._rates[job.provider], self._sleep)
-            listing = await client.list_jobs(since, until, page)
+            listing = await client.list_jobs(since, until, page, turn)
             if isinstance(listing, Refusal) or listing.pages > MAX_PAGES:
                 log.warning("list_unread", provider=job.provider, job_id=job.id)
                 return []

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from dispatcher.client import ProviderClient
 from dispatcher.turn import take_turn
 from ledger import sweeps
-from ledger.clock import MINUTE, SECOND
+from ledger.clock import DAY, MINUTE, SECOND
 from ledger.ledger import Ledger
 from providers.protocol import Refusal
 
@@ -27,6 +28,12 @@ MARGIN = 5 * MINUTE
 PAUSE = 60 * SECOND
 """After a list that could not be read, jobs are asked about one by one for so long."""
 
+REACH = DAY - MINUTE
+"""The longest window that is asked for: a provider refuses more than a day."""
+
+EVERY = 5 * SECOND
+"""A short list is read from its start no more often than this."""
+
 _IDLE = 5 * SECOND
 
 
@@ -36,8 +43,8 @@ class _Sweep:
 
     since: int
     until: int
+    next_at: int
     page: int = 1
-    next_at: int = 0
 
 
 class Sweeper:
@@ -59,6 +66,7 @@ class Sweeper:
         self._sleep = sleep
         self._sweeps: dict[str, _Sweep] = {}
         self._paused_until: dict[str, int] = {}
+        self._left_over = set(self._clients)
 
     def swept(self) -> frozenset[str]:
         """The providers whose list is being read."""
@@ -77,12 +85,12 @@ class Sweeper:
         if watched.oldest is None or watched.count <= WORTH_IT * rate:
             await self._stop(name)
             return now + _IDLE
-        sweep = self._sweeps.setdefault(name, _Sweep(watched.oldest - MARGIN, now))
+        sweep = self._sweeps.setdefault(name, _sweep(watched.oldest, now))
         if now < sweep.next_at:
             return sweep.next_at
         sweep.next_at = now + int(SECOND / (rate * SHARE))
-        await take_turn(self._ledger, name, rate, self._sleep)
-        listing = await self._clients[name].list_jobs(sweep.since, sweep.until, sweep.page)
+        turn = partial(take_turn, self._ledger, name, rate, self._sleep)
+        listing = await self._clients[name].list_jobs(sweep.since, sweep.until, sweep.page, turn)
         if isinstance(listing, Refusal):
             log.warning("list_unread", provider=name, code=listing.code)
             await self._stop(name)
@@ -92,11 +100,17 @@ class Sweeper:
             self._on_found()
         sweep.page += 1
         if sweep.page > listing.pages:
-            self._sweeps[name] = _Sweep(watched.oldest - MARGIN, self._ledger.clock(), next_at=sweep.next_at)
+            next_at = max(sweep.next_at, sweep.until + EVERY)
+            self._sweeps[name] = sweep = _sweep(watched.oldest, next_at)
         return sweep.next_at
 
     async def _stop(self, name: str) -> None:
-        """Leaves the jobs that waited for the list to the poller."""
-        if self._sweeps.pop(name, None) is not None:
+        """Leaves the jobs that waited for the list, also those of a process before this one, to the poller."""
+        if self._sweeps.pop(name, None) is not None or name in self._left_over:
+            self._left_over.discard(name)
             await self._ledger.write(sweeps.release, name)
             self._on_found()
+
+
+def _sweep(oldest: int, begins_at: int) -> _Sweep:
+    return _Sweep(max(oldest - MARGIN, begins_at - REACH), begins_at, begins_at)

@@ -44,25 +44,27 @@ def claim(connection: Connection, moment: Moment, providers: Collection[str]) ->
     )
     found = [Job.of(row) for row in rows]
     jobs.save(connection, [_next_look(job, moment.now) for job in found])
-    given_up = [job for job in found if job.polls >= len(_LOOKS)]
-    why = "not found in the provider's list; a callback or a person must resolve it"
-    history.add(connection, [Entry(job.id, moment.now, "not_found", why) for job in given_up])
+    if len(found) == MAX_CLAIM:
+        return found, moment.now
     due = select(func.min(table.c.due_at)).where(table.c.status == "unconfirmed", table.c.due_at > moment.now)
     return found, connection.execute(due.where(table.c.provider.in_(sorted(providers)))).scalar()
 
 
 def adopt(connection: Connection, moment: Moment, job_id: str, rows: Sequence[Listed], deadline: int) -> bool:
     """Gives an unconfirmed job its task, if exactly one in the list can be its own. `deadline` is in milliseconds."""
-    if not rows:
+    job = jobs.lock(connection, [job_id]).get(job_id)
+    if job is None or job.status != "unconfirmed":
         return False
-    job = jobs.lock_one(connection, job_id)
     since, until = window(job)
     mine = [row for row in rows if row.model == job.model and since <= row.created_at <= until]
     held = set(
         connection.execute(select(table.c.task_id).where(table.c.task_id.in_([row.task_id for row in mine]))).scalars()
     )
     free = {row.task_id for row in mine} - held
-    if job.status != "unconfirmed" or len(free) != 1 or _rivals(connection, job):
+    if len(free) != 1 or _rivals(connection, job):
+        if job.due_at is None:
+            why = "not found in the provider's list; a callback or a person must resolve it"
+            history.add(connection, [Entry(job.id, moment.now, "not_found", why)])
         return False
     task_id = free.pop()
     adopted = (

@@ -1,10 +1,12 @@
 """Asking AceData about several jobs at once: `POST /flux/tasks {action: "retrieve_batch", ids}` → `{items, count}`."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from providers.acedata_answers import accepted, post, refused
 from providers.acedata_errors import POLICY
 from providers.acedata_reading import callback_of, read_record
+from providers.fields import task_id_of
 from providers.protocol import Answer, Call, Reading, Refusal, Unreadable
 
 
@@ -16,7 +18,7 @@ class AceDataBatches:
     def ask(self, task_ids: Sequence[str]) -> Call:
         return post("/flux/tasks", {"action": "retrieve_batch", "ids": list(task_ids)})
 
-    def read(self, answer: Answer) -> Mapping[str, tuple[Reading, bytes]] | Refusal:
+    def read(self, answer: Answer) -> Mapping[str, tuple[Reading | Refusal, bytes]] | Refusal:
         body = accepted(answer)
         if isinstance(body, Refusal):
             return body
@@ -25,15 +27,23 @@ class AceDataBatches:
         items = body.get("items")
         if not isinstance(items, list):
             return POLICY.unreadable(answer, "its items are not an array")
-        said: dict[str, tuple[Reading, bytes]] = {}
+        said: dict[str, tuple[Reading | Refusal, bytes]] = {}
         for record in items:
             if not isinstance(record, dict):
                 continue
             try:
                 reading = read_record(record)
-                body_of_callback = callback_of(record) if reading.status.final else b""
-            except Unreadable:
-                continue  # one bad record says nothing about the others; its job is asked about again
-            if reading.task_id is not None:
-                said[reading.task_id] = (reading, body_of_callback)
+                if reading.task_id is not None:
+                    said[reading.task_id] = (reading, callback_of(record) if reading.status.final else b"")
+            except Unreadable as error:
+                # One bad record says nothing about the others; its own job is asked about again, not given up.
+                said |= {task_id: (POLICY.unreadable(answer, str(error)), b"") for task_id in _named(record)}
         return said
+
+
+def _named(record: Mapping[str, Any]) -> list[str]:
+    try:
+        task_id = task_id_of(record, "id")
+    except Unreadable:
+        return []
+    return [task_id] if task_id is not None else []

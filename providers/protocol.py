@@ -194,7 +194,7 @@ class Batches(Protocol):
     def ask(self, task_ids: Sequence[str]) -> Call:
         """The call that asks about these."""
 
-    def read(self, answer: Answer) -> Mapping[str, tuple[Reading, bytes]] | Refusal:
+    def read(self, answer: Answer) -> Mapping[str, tuple[Reading | Refusal, bytes]] | Refusal:
         """What was said of each, and for a finished one the body of the callback that it becomes."""
 
 

@@ -20,12 +20,9 @@ class DidNotStart(LedgerError):
 def listen_near(port: int) -> socket.socket:
     """Listens on a port of this machine, or on a free one if that is taken. Raises `CannotServe`."""
     try:
-        listening = listen(HOST, port)
+        return listen(HOST, port)
     except CannotServe:
-        listening = listen(HOST, 0)
-    # asyncio does this only for sockets that name their protocol; without it every answer waits 40 ms for an ACK.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening
+        return listen(HOST, 0)
 
 
 def port_of(listening: socket.socket) -> int:

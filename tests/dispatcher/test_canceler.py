@@ -121,4 +121,4 @@ async def test_a_result_that_comes_while_canceling_wins(stage: Stage) -> None:
 async def test_an_unknown_job(stage: Stage) -> None:
     await queued(stage.ledger)
     with pytest.raises(NotFound):
-        await cancel(stage.ledger, stage.clients, "job_00000000000000000000000000")
+        await cancel(stage.ledger, stage.clients, RATES, "job_00000000000000000000000000")
