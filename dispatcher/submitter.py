@@ -12,9 +12,10 @@ from dispatcher.callback import CallbackPoster, callback_url
 from dispatcher.client import TIMEOUT, ProviderClient
 from dispatcher.reach import can_call
 from dispatcher.rhythm import next_poll, next_try
-from ledger import submissions
+from ledger import daily, submissions
 from ledger.batch import Batch
 from ledger.clock import SECOND
+from ledger.daily import UNCAPPED, Caps
 from ledger.errors import Unavailable
 from ledger.job import Job
 from ledger.ledger import Ledger
@@ -35,7 +36,7 @@ Spawn = Callable[[Coroutine[Any, Any, None]], None]
 class Submitter:
     """One loop: claims queued jobs within their pace, sends each, settles it behind its lease.
 
-    `poll_after` is when a missing callback or push is asked for, by provider, in milliseconds; `on_taken` is called
+    `caps` are images a day, by provider. `poll_after` is when a missing callback or push is asked for, by provider, in milliseconds; `on_taken` is called
     when there may be a job to ask about.
     """
 
@@ -50,6 +51,7 @@ class Submitter:
         limits: Limits,
         deadline: int,
         poll_after: Mapping[str, int],
+        caps: Caps = UNCAPPED,
         spawn: Spawn,
         on_taken: Callable[[], None] = lambda: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -63,6 +65,8 @@ class Submitter:
         self._limits = {name: limit for name, limit in limits.items() if name in clients}
         self._deadline = deadline
         self._poll_after = poll_after
+        self._caps = caps
+        self._released = False
         self._spawn = spawn
         self._on_taken = on_taken
         self._sleep = sleep
@@ -71,8 +75,11 @@ class Submitter:
 
     async def run_once(self, now: int) -> int | None:
         """Ends leases that ran out, starts what may be sent, and returns when it wants to be called again."""
+        if not self._released:
+            await self._ledger.write(daily.release)  # the caps may be others than those of the process before
+            self._released = True
         await self._ledger.write(submissions.expire)
-        claim = await self._ledger.write(submissions.claim, self._limits, LEASE)
+        claim = await self._ledger.write(submissions.claim, self._limits, LEASE, self._caps)
         for claimed in claim.jobs:
             self._spawn(self._submit(claimed))
         return claim.next_due
@@ -146,4 +153,5 @@ class Submitter:
                 )
             case Disposition.AMBIGUOUS:
                 return Settlement(job.id, job.lease, "unknown", fault=fault)
-        return Settlement(job.id, job.lease, "refused", fault=fault)
+        hint = self._clients[job.provider].provider.hint(said.code)
+        return Settlement(job.id, job.lease, "refused", fault=fault, hint=hint)

@@ -1,6 +1,6 @@
 """Jobs: recording, finding, cancelling, resubmitting."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -39,6 +39,14 @@ class Draft:
     idempotency_digest: str | None = None
 
 
+class KeysReused(KeyReused):
+    """Idempotency keys that belong to other requests; `positions` are those of their drafts, from 0."""
+
+    def __init__(self, positions: Sequence[int]) -> None:
+        super().__init__("this Idempotency-Key was used for another request; use a new key for a new job")
+        self.positions = tuple(positions)
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Which jobs to list; None is any. Times are in milliseconds, `created_before` exclusive."""
@@ -53,33 +61,28 @@ class Filter:
 
 def create(connection: Connection, moment: Moment, draft: Draft) -> Job:
     """Records a job, or returns the one that its idempotency key already made. Raises `KeyReused`."""
-    job = Job(
-        id=moment.id("job"),
-        provider=draft.provider,
-        model=draft.model,
-        status="queued",
-        input=draft.input,
-        parameters=draft.parameters,
-        metadata=draft.metadata,
-        warnings=list(draft.warnings),
-        created_at=moment.now,
-        due_at=moment.now,
-        resubmit_of=draft.resubmit_of,
-        idempotency_key=draft.idempotency_key,
-        idempotency_digest=draft.idempotency_digest,
-    )
-    if draft.idempotency_key is not None and (made := _by_key(connection, draft)):
-        return made
+    try:
+        return create_all(connection, moment, [draft])[0]
+    except KeysReused as reused:
+        raise KeyReused(str(reused)) from None
+
+
+def create_all(connection: Connection, moment: Moment, drafts: Sequence[Draft]) -> list[Job]:
+    """Records jobs, all or none, and returns them in order. Raises `KeysReused`.
+
+    A draft whose idempotency key already made a job, also one of the same drafts, gets that job.
+    """
+    known = _by_key(connection, drafts)
+    answers, new = _matched(moment, drafts, known)
     try:
         with connection.begin_nested():
-            connection.execute(insert(jobs), asdict(job))
+            _insert(connection, new)
     except IntegrityError:
         # On PostgreSQL the same key may have come to another process in this very moment.
-        made = _by_key(connection, draft)
-        if made is None:
+        if _by_key(connection, drafts).keys() <= known.keys():
             raise
-        return made
-    return job
+        return create_all(connection, moment, drafts)
+    return answers
 
 
 def get(connection: Connection, job_id: str) -> Job:
@@ -167,10 +170,51 @@ def resubmit(connection: Connection, moment: Moment, job_id: str) -> Job:
     return job
 
 
-def _by_key(connection: Connection, draft: Draft) -> Job | None:
-    row = connection.execute(select(jobs).where(jobs.c.idempotency_key == draft.idempotency_key)).one_or_none()
-    if row is None:
-        return None
-    if row.idempotency_digest != draft.idempotency_digest:
-        raise KeyReused("this Idempotency-Key was used for another request; use a new key for a new job")
-    return Job.of(row)
+def _by_key(connection: Connection, drafts: Sequence[Draft]) -> dict[str, Job]:
+    """The jobs that the drafts' idempotency keys already made."""
+    keys = {draft.idempotency_key for draft in drafts if draft.idempotency_key is not None}
+    rows = connection.execute(select(jobs).where(jobs.c.idempotency_key.in_(keys))) if keys else ()
+    return {row.idempotency_key: Job.of(row) for row in rows}
+
+
+def _matched(moment: Moment, drafts: Sequence[Draft], known: Mapping[str, Job]) -> tuple[list[Job], list[Job]]:
+    """Each draft's job, and those of them that are new. Raises `KeysReused`."""
+    made, answers, new, reused = dict(known), [], [], []
+    for position, draft in enumerate(drafts):
+        key = draft.idempotency_key
+        job = made.get(key) if key is not None else None
+        if job is None:
+            job = _recorded(moment, draft)
+            new.append(job)
+            made |= {key: job} if key is not None else {}
+        elif job.idempotency_digest != draft.idempotency_digest:
+            reused.append(position)
+        answers.append(job)
+    if reused:
+        raise KeysReused(reused)
+    return answers, new
+
+
+def _recorded(moment: Moment, draft: Draft) -> Job:
+    return Job(
+        id=moment.id("job"),
+        provider=draft.provider,
+        model=draft.model,
+        status="queued",
+        input=draft.input,
+        parameters=draft.parameters,
+        metadata=draft.metadata,
+        warnings=list(draft.warnings),
+        created_at=moment.now,
+        due_at=moment.now,
+        resubmit_of=draft.resubmit_of,
+        idempotency_key=draft.idempotency_key,
+        idempotency_digest=draft.idempotency_digest,
+    )
+
+
+def _insert(connection: Connection, new: Sequence[Job]) -> None:
+    if new:
+        # In one order for everybody, so that two processes never wait for each other's keys in a circle.
+        by_key = sorted(new, key=lambda job: job.idempotency_key or "")
+        connection.execute(insert(jobs), [asdict(job) for job in by_key])

@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select, update
 
-from ledger import history, jobs
+from ledger import daily, history, jobs
 from ledger.clock import SECOND, rfc3339
+from ledger.daily import Caps
 from ledger.history import Entry
 from ledger.job import Job
 from ledger.lifecycle import IN_FLIGHT_JOB, WATCHED_JOB
@@ -52,6 +53,7 @@ class Settlement:
 
     `outcome`: `taken` (the provider has it: `task_id`, next asked about at `due_at`, lost at `deadline_at`), `refused`
     (for good), `put_back` (provably not started; due again at `due_at`) or `unknown` (nobody can know).
+    `hint` is what a person can do about a refusal; it goes into the job's warnings.
     `throttled` lowers the `pace` that it was claimed under, and stops it for `retry_after` seconds.
     """
 
@@ -62,25 +64,30 @@ class Settlement:
     due_at: int | None = None
     deadline_at: int | None = None
     fault: Fault | None = None
+    hint: str | None = None
     pace: str | None = None
     throttled: bool = False
     retry_after: float | None = None
 
 
-def claim(connection: Connection, moment: Moment, limits: Limits, lease: int) -> Claim:
+def claim(connection: Connection, moment: Moment, limits: Limits, lease: int, caps: Caps = daily.UNCAPPED) -> Claim:
     """Takes queued jobs that are due, as many as their provider's and model's pace allows, oldest first.
 
-    `lease` is how long a submission may take after its slot, in milliseconds.
+    `lease` is how long a submission may take after its slot, in milliseconds. A job that would exceed its provider's
+    daily cap is put off until midnight.
     """
     claimed: list[Claimed] = []
     dues: list[int] = []
     for provider, model in _due_scopes(connection, moment, limits):
         limit = limits[provider]
         pace, room = f"submit:{provider}:{model or '*'}", MAX_CLAIM
+        left = daily.left(connection, moment, provider, caps)
         if limit.in_flight:
             hold(connection, pace)  # or two processes would count before either takes
             room = limit.in_flight - _in_flight(connection, provider, model)
-        queued = _oldest(connection, moment, provider, model, max(0, min(room, MAX_CLAIM)))
+        due = _oldest(connection, moment, provider, model, max(0, min(room, MAX_CLAIM)))
+        queued = due if left is None else daily.within(connection, moment, due, left, caps[provider])
+        dues += [moment.now] if len(queued) < len(due) else []
         if queued:
             slots = reserve(connection, moment, pace, limit.rate, len(queued))
             claimed += _take(queued, slots, lease, pace)
@@ -208,6 +215,7 @@ def _settled(job: Job, settlement: Settlement, now: int) -> tuple[Job, Entry | N
     match settlement.outcome:
         case "refused":
             moved = job.moved("failed", now, error=error, results=[])
+            moved = moved.warned(f"hint: {settlement.hint}") if settlement.hint else moved
             return moved, Entry(job.id, now, "refused", f"the provider refused it{why}")
         case "put_back":
             moved = job.moved("queued", now, due_at=settlement.due_at)

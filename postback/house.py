@@ -1,5 +1,6 @@
 """Ties the wings together: opens the ledger and starts the loops that this process's roles need."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
@@ -99,8 +100,7 @@ class House:
 
     async def stop(self) -> None:
         """Takes no more work, lets what runs come to an end, and closes the ledger."""
-        for runner in self._runners.values():
-            await runner.stop(DRAIN_SECONDS)
+        await asyncio.gather(*(runner.stop(DRAIN_SECONDS) for runner in self._runners.values()))
         await self._closing.aclose()
         await self.ledger.close()
 

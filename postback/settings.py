@@ -53,11 +53,12 @@ class SettingsError(ValueError):
 
 
 class Pace(NamedTuple):
-    """How fast a provider may be asked. Rates are a second; `max_in_flight` 0 is no limit."""
+    """How fast a provider may be asked. Rates are a second; `max_in_flight` and `daily_images` 0 is no limit."""
 
     submit_rate: float
     max_in_flight: int
     query_rate: float
+    daily_images: int = 0
 
 
 def _server(data: dict[str, Any]) -> str:
@@ -80,7 +81,7 @@ def _variable(name: str, accepts: str, default: Any = ..., **options: Any) -> An
 _DURATION = "a duration such as 500ms, 15s, 5m, 2h or 30d"
 _URL = "an http:// or https:// URL without a query"
 _RATE = "a number above 0, a second"
-_IN_FLIGHT = "a whole number, 0 for no limit"
+_COUNT = "a whole number, 0 for no limit"
 
 
 class Settings(BaseSettings):
@@ -145,14 +146,16 @@ class Settings(BaseSettings):
     dashscope_base_url: WebUrl = _variable("DASHSCOPE_HTTP_BASE_URL", _URL, "https://dashscope.aliyuncs.com/api/v1")
     dashscope_workspace_id: str | None = _variable("DASHSCOPE_WORKSPACE_ID", "a DashScope workspace id", None)
     dashscope_submit_rate: Rate = _variable("POSTBACK_DASHSCOPE_SUBMIT_RATE", _RATE, 2.0)
-    dashscope_max_in_flight: int = _variable("POSTBACK_DASHSCOPE_MAX_IN_FLIGHT", _IN_FLIGHT, 0, ge=0)
+    dashscope_max_in_flight: int = _variable("POSTBACK_DASHSCOPE_MAX_IN_FLIGHT", _COUNT, 0, ge=0)
     dashscope_query_rate: Rate = _variable("POSTBACK_DASHSCOPE_QUERY_RATE", _RATE, 20.0)
+    dashscope_daily_images: int = _variable("POSTBACK_DASHSCOPE_DAILY_IMAGES", _COUNT, 0, ge=0)
     reconcile: Switch = _variable("POSTBACK_DASHSCOPE_RECONCILE", "1 or 0", True)
     acedata_api_token: Secret | None = _variable("ACEDATA_API_TOKEN", "an AceData API token", None)
     acedata_base_url: WebUrl = _variable("ACEDATA_BASE_URL", _URL, "https://api.acedata.cloud")
     acedata_submit_rate: Rate = _variable("POSTBACK_ACEDATA_SUBMIT_RATE", _RATE, 5.0)
-    acedata_max_in_flight: int = _variable("POSTBACK_ACEDATA_MAX_IN_FLIGHT", _IN_FLIGHT, 10, ge=0)
+    acedata_max_in_flight: int = _variable("POSTBACK_ACEDATA_MAX_IN_FLIGHT", _COUNT, 10, ge=0)
     acedata_query_rate: Rate = _variable("POSTBACK_ACEDATA_QUERY_RATE", _RATE, 20.0)
+    acedata_daily_images: int = _variable("POSTBACK_ACEDATA_DAILY_IMAGES", _COUNT, 0, ge=0)
     acedata_poll_after: Milliseconds = _variable("POSTBACK_ACEDATA_POLL_AFTER", _DURATION, "90s")
     eventbridge_token: BearerKey | None = _variable("POSTBACK_EVENTBRIDGE_TOKEN", "ASCII text without spaces", None)
 
@@ -180,8 +183,18 @@ class Settings(BaseSettings):
     def pace(self, provider: str) -> Pace:
         """How fast `provider` may be asked. Raises `KeyError` for a provider without settings."""
         return {
-            "dashscope": Pace(self.dashscope_submit_rate, self.dashscope_max_in_flight, self.dashscope_query_rate),
-            "acedata": Pace(self.acedata_submit_rate, self.acedata_max_in_flight, self.acedata_query_rate),
+            "dashscope": Pace(
+                self.dashscope_submit_rate,
+                self.dashscope_max_in_flight,
+                self.dashscope_query_rate,
+                self.dashscope_daily_images,
+            ),
+            "acedata": Pace(
+                self.acedata_submit_rate,
+                self.acedata_max_in_flight,
+                self.acedata_query_rate,
+                self.acedata_daily_images,
+            ),
         }[provider]
 
     def with_port(self, port: int) -> Self:

@@ -32,7 +32,6 @@ PARAMETERS = (
         "input",
         Kind.STRING,
         "URL of the image to edit.",
-        example="https://cdn.acedata.cloud/ytj2qy.png",
     ),
     Parameter(
         "size",

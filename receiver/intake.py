@@ -4,6 +4,7 @@ The answer is 2xx only after the commit that stored the callback, moved its job 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import structlog
 from sqlalchemy import Connection
@@ -16,7 +17,7 @@ from ledger.errors import Unavailable
 from ledger.ledger import Ledger
 from ledger.moment import Moment
 from ledger.tokens import BadToken, CallbackTokens
-from providers.protocol import Provider, Reading, Unreadable
+from providers.protocol import JobStatus, Provider, Reading, Unreadable
 from receiver import bodies
 from receiver.problems import Problem, no_such_callback
 
@@ -84,6 +85,14 @@ class Intake:
 
 def _read(provider: Provider, body: bytes) -> tuple[Reading | None, str | None]:
     try:
-        return provider.read_callback(body), None
+        return _advised(provider, provider.read_callback(body)), None
     except Unreadable as error:
         return None, str(error)
+
+
+def _advised(provider: Provider, reading: Reading) -> Reading:
+    """The reading, with what a person can do about its error, where that is known."""
+    if reading.status is not JobStatus.FAILED or reading.error is None:
+        return reading
+    hint = provider.hint(reading.error.code)
+    return replace(reading, warnings=(*reading.warnings, f"hint: {hint}")) if hint else reading

@@ -7,6 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field
 NO_NUL = "^[^\\x00]*$"
 """PostgreSQL cannot keep a NUL character in a text."""
 
+MAX_KEY = 255
+"""How long an idempotency key may be, in printable ASCII characters."""
+
+MAX_BATCH = 1_000
+"""How many jobs one batch may hold."""
+
 
 class Body(BaseModel):
     """A request's body: no field that is not known, no value of another type."""
@@ -26,6 +32,19 @@ class NewJob(Body):
     """`dashscope` or `acedata`; chosen by the model if it is left out."""
     metadata: dict[str, Any] | None = None
     """Yours: kept with the job and sent along with its notifications."""
+
+
+class BatchedJob(NewJob):
+    """One request of a batch."""
+
+    idempotency_key: str | None = Field(default=None, min_length=1, max_length=MAX_KEY, pattern="^[ -~]+$")
+    """As the `Idempotency-Key` header of a single one."""
+
+
+class NewBatch(Body):
+    """Image-generation requests, recorded all or none."""
+
+    jobs: list[BatchedJob] = Field(min_length=1, max_length=MAX_BATCH)
 
 
 class NewSubscriber(Body):

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from ledger.callbacks import VERDICTS
 from ledger.lifecycle import DELIVERY, JOB
 from ledger.outbox import EVENTS
-from postback.api import artifacts, bodies, callbacks, deliveries, health, jobs, models, subscribers
+from postback.api import artifacts, batch, bodies, callbacks, deliveries, health, jobs, models, subscribers
 from postback.house import House
 from providers import PROVIDERS
 
@@ -59,6 +59,16 @@ CALLS: tuple[Call, ...] = (
         models.Job,
         202,
         bodies.NewJob,
+        problems=(422,),
+    ),
+    Call(
+        "POST",
+        "/v1/jobs/batch",
+        "Submit up to 1,000 jobs, recorded all or none. Each may have its own `idempotency_key`.",
+        batch.create,
+        batch.Batch,
+        202,
+        bodies.NewBatch,
         problems=(422,),
     ),
     Call(

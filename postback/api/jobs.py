@@ -12,25 +12,33 @@ from ledger.jobs import Draft, Filter
 from ledger.lifecycle import JOB
 from ledger.timeline import timeline
 from postback.api import requests
-from postback.api.bodies import NewJob
+from postback.api.bodies import MAX_KEY, NewJob
 from postback.house import House
 from providers import PROVIDERS, choose
 from providers.protocol import Order, Provider
 from receiver.problems import Problem
 
-MAX_KEY = 255
-
 
 async def create(house: House, request: Request) -> Response:
     """Records a job and answers 202 before anything is sent."""
     asked = await requests.read(request, NewJob, house.settings.max_body)
+    draft = prepare(house, asked, _idempotency_key(request))
+    job = await house.ledger.write(jobs.create, draft)
+    house.wake("submitter")
+    return JSONResponse(job.document(house.links.url), 202, headers={"Location": f"/v1/jobs/{job.id}"})
+
+
+def prepare(house: House, asked: NewJob, key: str | None) -> Draft:
+    """A request as the job that it asks for, judged by its provider. Raises `Problem`, its pointers into the request.
+
+    `key` is the idempotency key that came with it.
+    """
     provider = _provider(house, asked)
     order = Order(asked.model, asked.input, asked.parameters or {})
     check = provider.check(order)
     if check.problems:
         raise requests.invalid(*((problem.pointer, problem.message) for problem in check.problems))
-    key = _idempotency_key(request)
-    draft = Draft(
+    return Draft(
         provider=provider.name,
         model=asked.model,
         input=asked.input,
@@ -40,9 +48,6 @@ async def create(house: House, request: Request) -> Response:
         idempotency_key=key,
         idempotency_digest=None if key is None else _digest(asked),
     )
-    job = await house.ledger.write(jobs.create, draft)
-    house.wake("submitter")
-    return JSONResponse(job.document(house.links.url), 202, headers={"Location": f"/v1/jobs/{job.id}"})
 
 
 async def find(house: House, request: Request) -> Response:
@@ -123,5 +128,7 @@ def _idempotency_key(request: Request) -> str | None:
 
 
 def _digest(asked: NewJob) -> str:
-    canonical = json.dumps(asked.model_dump(exclude_none=True), sort_keys=True, separators=(",", ":"))
+    # Without its key, a request of a batch is the same as the one that comes alone.
+    fields = asked.model_dump(exclude_none=True, exclude={"idempotency_key"})
+    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("utf-8")).hexdigest()

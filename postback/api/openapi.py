@@ -10,8 +10,10 @@ from pydantic.json_schema import models_json_schema
 from ledger.outbox import EVENTS, JOB_EVENTS
 from ledger.pages import DEFAULT_LIMIT, MAX_LIMIT
 from postback import __version__
-from postback.api import models
+from postback.api import bodies, models
 from postback.api.calls import CALLS, Call, Query
+from providers import PROVIDERS
+from providers.protocol import Provider
 from receiver.problems import KINDS
 
 _REF = "#/components/schemas/{model}"
@@ -60,12 +62,31 @@ def _operation(call: Call) -> dict[str, Any]:
         "responses": _responses(call),
     }
     if call.body is not None:
-        content = {"application/json": {"schema": _ref(call.body)}}
+        content: dict[str, Any] = {"application/json": {"schema": _ref(call.body)}}
+        if call.body is bodies.NewJob:
+            content["application/json"]["examples"] = _examples()
         optional = not call.body.model_json_schema().get("required")
         operation["requestBody"] = {"required": not optional, "content": content}
     if call.open:
         operation["security"] = []
     return operation
+
+
+def _examples() -> dict[str, Any]:
+    """A request for each model that the documents name, with what they say of each of its fields."""
+    return {
+        f"{provider.name}/{model}": {"summary": f"{model} at {provider.name}", "value": _example(provider, model)}
+        for provider in PROVIDERS.values()
+        for model in provider.models
+    }
+
+
+def _example(provider: Provider, model: str) -> dict[str, Any]:
+    request: dict[str, Any] = {"provider": provider.name, "model": model, "input": {}, "parameters": {}}
+    for parameter in provider.parameters:
+        if parameter.applies_to(model) and parameter.example is not None:
+            request[parameter.place][parameter.name] = parameter.example
+    return request
 
 
 def _parameters(call: Call) -> Sequence[dict[str, Any]]:

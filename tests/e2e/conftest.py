@@ -1,10 +1,9 @@
 import itertools
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
-from databases import Postgres
+from e2e.fresh import fresh_database
+from e2e.plays import Endings, begun
 from e2e.scene import Hook, Scene, opened
 from e2e.server import unexpected
 from e2e.wire import Stage
@@ -20,15 +19,13 @@ def stage() -> Iterator[Stage]:
     stage.close()
 
 
-@contextmanager
-def fresh_database(kind: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of an empty database, for fixtures that live longer than one test."""
-    if kind == "sqlite":
-        yield f"sqlite:///{folder}/postback.sqlite3"
-        return
-    postgres: Postgres = request.getfixturevalue("postgres")
-    with postgres.database() as url:
-        yield url
+@pytest.fixture(scope="session")
+def endings(
+    request: pytest.FixtureRequest, stage: Stage, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Endings]:
+    """The long plays, which begin with the first test that waits for one of them."""
+    with begun(request, stage, tmp_path_factory.mktemp("plays")) as endings:
+        yield endings
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PAUSE = 0.03
+PAUSE = 0.05
 
 
 def eventually(look: Callable[[], T], within: float = 15, pause: float = PAUSE) -> T:

@@ -14,6 +14,9 @@ from e2e.scene import Hook, Scene
 JOBS = 200
 ENDS = ("succeeded", "failed", "canceled", "lost", "unconfirmed")
 MODELS = ("flux-schnell", "flux-kontext-pro", "stable-diffusion-3.5-large", "flux-pro")
+LATENCY = 0.05
+PACES: dict[str, object] = {"POSTBACK_DASHSCOPE_SUBMIT_RATE": 12, "POSTBACK_ACEDATA_SUBMIT_RATE": 24}
+"""A killed server leaves unconfirmed what it was about to send: a quarter of a second's worth."""
 LEASES_SECONDS = 150
 """On PostgreSQL what a killed process held is due again when its lease ends, after most of a minute."""
 

@@ -3,15 +3,17 @@
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from e2e import dashscope
 from e2e.eventually import eventually
 from e2e.scene import Hook, Scene
+from e2e.server import unexpected
 from e2e.wire import Reply, reply
 from samples.sample import Sample
+from samples.table import SAMPLES
 
 FINAL = ("succeeded", "failed", "canceled", "lost", "unconfirmed")
 EVENTS = {"pending": "job.submitted"}
@@ -39,16 +41,18 @@ class _Played:
     job_id: str
 
 
-def play(scene: Scene, samples: Sequence[Sample]) -> dict[str, Outcome]:
+def play(scene: Scene) -> dict[str, Outcome]:
     """The outcome of each sample, by its name. Samples that share a task_id follow each other."""
     hook = scene.subscribe()
     outcomes: dict[str, Outcome] = {}
     lost: list[_Played] = []
-    for wave in _waves(map(_with_own_task_id, samples)):
+    for wave in _waves(map(_with_own_task_id, SAMPLES)):
         begun = [_begin(scene, sample) for sample in wave]
         lost += [one for one in begun if one.sample.job == "lost"]
         outcomes |= {one.sample.name: _end(scene, hook, one) for one in begun if one.sample.job != "lost"}
-    return outcomes | {one.sample.name: _end(scene, hook, one) for one in lost}
+    outcomes |= {one.sample.name: _end(scene, hook, one) for one in lost}
+    assert unexpected(scene.server.log) == []
+    return outcomes
 
 
 def _with_own_task_id(sample: Sample) -> Sample:

@@ -1,41 +1,19 @@
 """`kill -9` during 200 jobs: none is lost, none is paid twice, and every outcome is told."""
 
 from collections import defaultdict
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 
 import pytest
-from e2e.conftest import fresh_database
-from e2e.kill_play import JOBS, Killed, play
+from e2e.kill_play import JOBS, Killed
 from e2e.listener import verified
-from e2e.scene import opened
+from e2e.plays import DATABASES, Endings
 from e2e.server import unexpected
-from e2e.wire import Stage
-
-DATABASES = ("sqlite", "postgres")
-PACES = {"POSTBACK_DASHSCOPE_SUBMIT_RATE": 12, "POSTBACK_ACEDATA_SUBMIT_RATE": 24}
-"""A killed server leaves unconfirmed what it was about to send: a quarter of a second's worth."""
-
-
-@pytest.fixture(scope="module")
-def plays(
-    request: pytest.FixtureRequest, stage: Stage, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Killed]]:
-    """Both databases at once, because on PostgreSQL it is mostly waiting for leases to end."""
-    with ExitStack() as stack, ThreadPoolExecutor() as side_by_side:
-        playing = {}
-        for kind in DATABASES:
-            folder = tmp_path_factory.mktemp(f"kills-{kind}")
-            url = stack.enter_context(fresh_database(kind, folder, request))
-            scene = stack.enter_context(opened(stage, folder, url, latency=0.05, **PACES))
-            playing[kind] = side_by_side.submit(play, scene)
-        yield {kind: played.result() for kind, played in playing.items()}
 
 
 @pytest.fixture(params=DATABASES)
-def killed(request: pytest.FixtureRequest, plays: dict[str, Killed]) -> Killed:
-    return plays[request.param]
+def killed(request: pytest.FixtureRequest, endings: Endings) -> Killed:
+    """What was left after the play."""
+    ending: Killed = endings["test_kills", request.param].result()
+    return ending
 
 
 def test_no_job_is_lost(killed: Killed) -> None:

@@ -13,8 +13,8 @@ from e2e.scene import Scene, settings_for
 from e2e.server import Server, free_port, unexpected
 from e2e.wire import Stage
 
-RATE = 10
-JOBS = 25
+RATE = 5
+JOBS = 21
 
 
 @pytest.mark.parametrize("roles", [("receiver", "api", "dispatcher", "dispatcher", "forwarder")])
@@ -49,7 +49,7 @@ def test_a_process_for_each_role(stage: Stage, tmp_path: Path, postgres_url: str
             hook.notified(job["id"], "job.succeeded", 30)
         assert set(dash.script.submissions.values()) == {1}
         times = sorted(request.at for request in dash.submitted)
-        assert times[-1] - times[0] > 0.9 * (JOBS - 1) / RATE, "two dispatchers share one pace"
+        assert times[-1] - times[0] > 0.75 * (JOBS - 1) / RATE, "two dispatchers share one pace"
         assert ace.callback_url("with a callback").startswith(f"http://127.0.0.1:{receiver}/callbacks/")
         assert ace.script.queries["with a callback"] == 0
         for server, role in zip(servers, roles, strict=True):

@@ -1,44 +1,18 @@
 """Every response example of the documents, and every quirk, through the real path."""
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from e2e.conftest import fresh_database
-from e2e.sample_play import Outcome, outcome_as_json, play
-from e2e.scene import opened
-from e2e.server import unexpected
-from e2e.wire import Stage
+from e2e.plays import DATABASES, Endings
+from e2e.sample_play import Outcome, outcome_as_json
 from samples.sample import Sample
 from samples.table import SAMPLES
-
-DATABASES = ("sqlite", "postgres")
-Outcomes = dict[str, dict[str, Outcome]]
-
-
-@pytest.fixture(scope="module")
-def outcomes(
-    request: pytest.FixtureRequest, stage: Stage, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Outcomes]:
-    """What became of every sample on either database. Both are played at once, because both mostly wait."""
-    with ExitStack() as stack, ThreadPoolExecutor() as side_by_side:
-        scenes = {}
-        for kind in DATABASES:
-            folder = tmp_path_factory.mktemp(f"samples-{kind}")
-            url = stack.enter_context(fresh_database(kind, folder, request))
-            scenes[kind] = stack.enter_context(opened(stage, folder, url))
-        played = {kind: side_by_side.submit(play, scene, SAMPLES) for kind, scene in scenes.items()}
-        yield {kind: outcome.result() for kind, outcome in played.items()}
-        for scene in scenes.values():
-            assert unexpected(scene.server.log) == []
 
 
 @pytest.mark.parametrize("kind", DATABASES)
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: f"{sample.provider}: {sample.name}")
-def test_sample(outcomes: Outcomes, kind: str, sample: Sample) -> None:
-    outcome = outcomes[kind][sample.name]
+def test_sample(endings: Endings, kind: str, sample: Sample) -> None:
+    outcome: Outcome = endings["test_samples", kind].result()[sample.name]
     job, shown = outcome.job, outcome_as_json(outcome)
     assert not outcome.missed, shown
     if sample.job == "queued":
