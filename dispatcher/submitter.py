@@ -36,8 +36,8 @@ Spawn = Callable[[Coroutine[Any, Any, None]], None]
 class Submitter:
     """One loop: claims queued jobs within their pace, sends each, settles it behind its lease.
 
-    `caps` are images a day, by provider. `poll_after` is when a missing callback or push is asked for, by provider, in milliseconds; `on_taken` is called
-    when there may be a job to ask about.
+    `poll_after` is when a missing callback or push is asked for, by provider, in milliseconds; `caps` are images a day,
+    by provider; `on_taken` is called when there may be a job to ask about.
     """
 
     def __init__(

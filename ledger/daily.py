@@ -49,7 +49,7 @@ def left(connection: Connection, moment: Moment, provider: str, caps: Caps) -> i
         .where(table.c.sent_at >= moment.now - moment.now % DAY)
         .group_by(table.c.parameters, counting)
     )
-    sent = sum(row.jobs * images(row.parameters, row.given or {}) for row in connection.execute(query))
+    sent: int = sum(row.jobs * images(row.parameters, row.given or {}) for row in connection.execute(query))
     return caps[provider] - sent
 
 

@@ -90,9 +90,10 @@ def claim(connection: Connection, moment: Moment, limits: Limits, lease: int, ca
         dues += [moment.now] if len(queued) < len(due) else []
         if queued:
             slots = reserve(connection, moment, pace, limit.rate, len(queued))
-            claimed += _take(queued, slots, lease, pace)
+            taken = _take(queued, slots, lease, pace)
+            jobs.save(connection, [one.job for one in taken])  # at once: the next model's images count on top
+            claimed += taken
             dues += [slots.next_at] if len(slots.times) < len(queued) or len(queued) == MAX_CLAIM else []
-    jobs.save(connection, [one.job for one in claimed])
     later = connection.execute(
         select(func.min(table.c.due_at)).where(table.c.status.in_(_MINE), table.c.due_at > moment.now)
     ).scalar()

@@ -37,9 +37,12 @@ DEFAULTS = {
     "POSTBACK_DASHSCOPE_SUBMIT_RATE": 2,
     "POSTBACK_DASHSCOPE_MAX_IN_FLIGHT": 0,
     "POSTBACK_DASHSCOPE_QUERY_RATE": 20,
+    "POSTBACK_DASHSCOPE_DAILY_IMAGES": 0,
+    "POSTBACK_DASHSCOPE_RECONCILE": "1",
     "POSTBACK_ACEDATA_SUBMIT_RATE": 5,
     "POSTBACK_ACEDATA_MAX_IN_FLIGHT": 10,
     "POSTBACK_ACEDATA_QUERY_RATE": 20,
+    "POSTBACK_ACEDATA_DAILY_IMAGES": 0,
     "POSTBACK_ACEDATA_POLL_AFTER": "90s",
     "POSTBACK_EVENTBRIDGE_TOKEN": None,
 }
@@ -77,9 +80,12 @@ READ: list[tuple[str, str, str, object]] = [
     ("POSTBACK_DASHSCOPE_SUBMIT_RATE", "0.5", "dashscope_submit_rate", 0.5),
     ("POSTBACK_DASHSCOPE_MAX_IN_FLIGHT", "7", "dashscope_max_in_flight", 7),
     ("POSTBACK_DASHSCOPE_QUERY_RATE", "9", "dashscope_query_rate", 9.0),
+    ("POSTBACK_DASHSCOPE_DAILY_IMAGES", "500", "dashscope_daily_images", 500),
+    ("POSTBACK_DASHSCOPE_RECONCILE", "0", "reconcile", False),
     ("POSTBACK_ACEDATA_SUBMIT_RATE", "1", "acedata_submit_rate", 1.0),
     ("POSTBACK_ACEDATA_MAX_IN_FLIGHT", "0", "acedata_max_in_flight", 0),
     ("POSTBACK_ACEDATA_QUERY_RATE", "1", "acedata_query_rate", 1.0),
+    ("POSTBACK_ACEDATA_DAILY_IMAGES", "1", "acedata_daily_images", 1),
     ("POSTBACK_ACEDATA_POLL_AFTER", "5s", "acedata_poll_after", 5_000),
 ]
 
@@ -116,6 +122,10 @@ BAD = [
     ("POSTBACK_DASHSCOPE_SUBMIT_RATE", "0"),
     ("POSTBACK_ACEDATA_QUERY_RATE", "nan"),
     ("POSTBACK_ACEDATA_MAX_IN_FLIGHT", "-1"),
+    ("POSTBACK_DASHSCOPE_DAILY_IMAGES", "-1"),
+    ("POSTBACK_ACEDATA_DAILY_IMAGES", "none"),
+    ("POSTBACK_DASHSCOPE_RECONCILE", "maybe"),
+    ("POSTBACK_ARCHIVE", "maybe"),
     ("POSTBACK_DATABASE_URL", "mysql://u:hidden@db/x"),
     ("POSTBACK_DATABASE_URL", "sqlite:///"),
     ("POSTBACK_SECRET_KEYS", "hidden-short"),
@@ -303,6 +313,8 @@ def test_accounts_and_paces() -> None:
     assert loaded.account("other") is None
     assert loaded.pace("dashscope") == Pace(2, 0, 20)
     assert loaded.pace("acedata") == Pace(5, 10, 20)
+    assert load(acedata_daily_images=7).pace("acedata") == Pace(5, 10, 20, 7)
+    assert load(dashscope_daily_images=8).pace("dashscope") == Pace(2, 0, 20, 8)
     with pytest.raises(KeyError):
         loaded.pace("other")
 

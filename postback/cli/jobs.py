@@ -121,11 +121,16 @@ def delete(context: typer.Context, job_id: JobId, yes: Yes = False, as_json: Jso
 def print_job(job: Mapping[str, Any]) -> None:
     """A job for people: its fields, then its images."""
     output.print_details({name: value for name, value in job.items() if name not in ("results", "warnings")})
-    for warning in job.get("warnings") or ():
-        output.say(f"warning: {warning}")
+    print_warnings(job)
     if job.get("results"):
         output.print_heading("Results")
         output.print_table({"#": "number", "URL": "url", "ERROR": "error"}, _numbered(job["results"]))
+
+
+def print_warnings(job: Mapping[str, Any]) -> None:
+    """What was unusual about a job, and what can be done about its failure: a line each."""
+    for warning in job.get("warnings") or ():
+        output.say(warning if warning.startswith("hint: ") else f"warning: {warning}")
 
 
 def _numbered(results: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""`postback submit`: one job, and on wish its result."""
+"""`postback submit`: one job, and on wish its result; or a file of jobs."""
 
 import time
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 from postback.cli import output
 from postback.cli.errors import CommandFailed
-from postback.cli.jobs import print_job
+from postback.cli.jobs import print_job, print_warnings
 from postback.cli.options import Json, read_duration, read_pairs
 from postback.cli.session import connect
 from postback.cli.wait import wait_for
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 def submit(
     context: typer.Context,
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="flux-schnell, flux-dev, stable-diffusion-3.5-large, …")
-    ],
-    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What to draw, in any script.")],
+        str | None, typer.Argument(metavar="MODEL", help="flux-schnell, flux-dev, stable-diffusion-3.5-large, …")
+    ] = None,
+    prompt: Annotated[str | None, typer.Argument(metavar="PROMPT", help="What to draw, in any script.")] = None,
     provider: Annotated[
         str | None, typer.Option(help="dashscope or acedata; chosen by the model if not given.")
     ] = None,
@@ -33,7 +33,9 @@ def submit(
     image_url: Annotated[str | None, typer.Option(help="The image to edit.")] = None,
     parameters: Annotated[
         list[str] | None,
-        typer.Option("--parameter", "-p", metavar="KEY=VALUE", help="Any other parameter of the provider."),
+        typer.Option(
+            "--parameter", "-p", metavar="KEY=VALUE", help="Any other parameter of the provider; see --parameters."
+        ),
     ] = None,
     inputs: Annotated[
         list[str] | None,
@@ -51,13 +53,35 @@ def submit(
     save: Annotated[
         Path | None, typer.Option(metavar="DIR", help="With --wait: save the images as files in this folder.")
     ] = None,
+    file: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Submit many: a request of POST /v1/jobs a line, as JSON; - is stdin."),
+    ] = None,
+    explained: Annotated[
+        str | None,
+        typer.Option("--parameters", metavar="MODEL", help="Show what is documented for that model; submit nothing."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Submit a job.
+    """Submit a job, or with --file many.
 
     Prints its id, or with --wait its result. Exit code with --wait: 0 succeeded, 1 failed, canceled or lost, 124 timed
     out.
     """
+    if explained is not None:
+        from postback.cli.parameters import explain
+
+        _alone(context, "--parameters", "explained", "provider")
+        explain(explained, provider, as_json)
+        return
+    if file is not None:
+        from postback.cli.batch import submit_file
+
+        _alone(context, "--file", "file")
+        submit_file(context, file, as_json)
+        return
+    if model is None or prompt is None:
+        raise typer.BadParameter("is missing", param_hint="MODEL" if model is None else "PROMPT")
     if timeout is not None and not wait:
         raise typer.BadParameter("--timeout needs --wait", param_hint="--timeout")
     if save is not None and not wait:
@@ -99,6 +123,13 @@ def order(
     return {"provider": name, **body} if name else body
 
 
+def _alone(context: typer.Context, option: str, *allowed: str) -> None:
+    """Nothing but `--json` and the allowed may stand beside that option, for it would be ignored."""
+    for name, value in context.params.items():
+        if name not in (*allowed, "as_json") and value not in (None, False, [], ()):
+            raise typer.BadParameter(f"{option} cannot be combined with {name.replace('_', '-')}", param_hint=option)
+
+
 def _key_header(key: str | None) -> dict[str, str]:
     if key is None:
         return {}
@@ -134,8 +165,7 @@ def _print_submitted(job: dict[str, Any], as_json: bool) -> None:
     if as_json:
         output.print_json(job)
         return
-    for warning in job.get("warnings") or ():
-        output.say(f"warning: {warning}")
+    print_warnings(job)
     typer.echo(job["id"])
     output.say(f"{job['status']} for {job['provider']}. Follow it with: postback jobs show {job['id']}")
 

@@ -66,17 +66,19 @@ def test_what_the_ledger_says_is_for_people(
 
 
 @pytest.mark.parametrize("code", [0, 1])
-def test_demo(cli: Cli, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+def test_demo(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int) -> None:
     asked = []
 
-    def run(*, once: bool) -> int:
-        asked.append(once)
+    def run(once: bool, home: Path | None) -> int:
+        asked.append((once, home))
         return code
 
     monkeypatch.setitem(sys.modules, "postback.demo", SimpleNamespace(run=run))
     assert cli("demo").code == code
     assert cli("demo", "--once").code == code
-    assert asked == [False, True]
+    assert cli("demo", "--home", str(tmp_path)).code == code
+    assert cli("--home", str(tmp_path), "demo").code == code
+    assert asked == [(False, None), (True, None), (False, tmp_path), (False, tmp_path)]
 
 
 def test_a_simulator_on_a_port_in_use(cli: Cli) -> None:

@@ -38,8 +38,9 @@ from postback.simulator.world import World
 from providers import PROVIDERS
 from providers.protocol import Account
 
+from .beside import beside
 from .stage import KEYS, RECEIVER_URL
-from .virtual import Crew, RunOnce, Time
+from .virtual import Crew, Time
 from .wire import Receiver
 
 RATE = 20
@@ -91,7 +92,7 @@ async def measure(folder: Path, count: int, *, swept: bool) -> Figures:
             jitter=random.Random(3).random,
         )
 
-        loops = (_beside(crew, sweeper, time), poller.run_once) if swept else (poller.run_once,)
+        loops = (beside(crew, time, sweeper.run_once), poller.run_once) if swept else (poller.run_once,)
         while await _unfinished(ledger):
             await crew.run(*loops, until=time.now + 10_000)
         await crew.finish()
@@ -108,27 +109,6 @@ async def measure(folder: Path, count: int, *, swept: bool) -> Figures:
         busiest_second=max(calls.values()),
         refused=world.stats.throttled,
     )
-
-
-def _beside(crew: Crew, sweeper: Sweeper, time: Time) -> RunOnce:
-    """The sweeper as a loop of its own beside the poller: a pass that waits for its slot holds nobody up."""
-    state: dict[str, Any] = {"next_at": 0, "busy": False}
-
-    async def sweep() -> None:
-        state["next_at"] = await sweeper.run_once(time.now)
-        state["busy"] = False
-
-    async def run_once(now: int) -> int | None:
-        if state["busy"]:
-            return None
-        if now >= state["next_at"]:
-            state["busy"] = True
-            crew.spawn(sweep())
-            return None
-        next_at: int = state["next_at"]
-        return next_at
-
-    return run_once
 
 
 class _Counting(httpx.AsyncBaseTransport):

@@ -3,7 +3,6 @@ from collections.abc import Iterator
 
 import pytest
 from e2e.fresh import fresh_database
-from e2e.plays import Endings, begun
 from e2e.scene import Hook, Scene, opened
 from e2e.server import unexpected
 from e2e.wire import Stage
@@ -17,15 +16,6 @@ def stage() -> Iterator[Stage]:
     stage = Stage()
     yield stage
     stage.close()
-
-
-@pytest.fixture(scope="session")
-def endings(
-    request: pytest.FixtureRequest, stage: Stage, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Endings]:
-    """The long plays, which begin with the first test that waits for one of them."""
-    with begun(request, stage, tmp_path_factory.mktemp("plays")) as endings:
-        yield endings
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])

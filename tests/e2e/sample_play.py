@@ -17,8 +17,8 @@ from samples.table import SAMPLES
 
 FINAL = ("succeeded", "failed", "canceled", "lost", "unconfirmed")
 EVENTS = {"pending": "job.submitted"}
-WITHIN = 10
-LOST_WITHIN = 45
+WITHIN = 30
+LOST_WITHIN = 60
 """A provider may not know a job for half a minute after its submission."""
 
 

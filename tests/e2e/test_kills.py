@@ -1,19 +1,29 @@
 """`kill -9` during 200 jobs: none is lost, none is paid twice, and every outcome is told."""
 
 from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import Future
 
 import pytest
-from e2e.kill_play import JOBS, Killed
+from e2e.kill_play import JOBS, LATENCY, PACES, Killed, play
 from e2e.listener import verified
-from e2e.plays import DATABASES, Endings
+from e2e.plays import DATABASES, played
 from e2e.server import unexpected
+from e2e.wire import Stage
+
+
+@pytest.fixture(scope="module")
+def endings(
+    request: pytest.FixtureRequest, stage: Stage, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, "Future[Killed]"]]:
+    """What was left after the play, by kind of database."""
+    with played(play, request, stage, tmp_path_factory.mktemp("kills"), latency=LATENCY, **PACES) as endings:
+        yield endings
 
 
 @pytest.fixture(params=DATABASES)
-def killed(request: pytest.FixtureRequest, endings: Endings) -> Killed:
-    """What was left after the play."""
-    ending: Killed = endings["test_kills", request.param].result()
-    return ending
+def killed(request: pytest.FixtureRequest, endings: dict[str, "Future[Killed]"]) -> Killed:
+    return endings[request.param].result()
 
 
 def test_no_job_is_lost(killed: Killed) -> None:

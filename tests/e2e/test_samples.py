@@ -1,18 +1,32 @@
 """Every response example of the documents, and every quirk, through the real path."""
 
+from collections.abc import Iterator
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from e2e.plays import DATABASES, Endings
-from e2e.sample_play import Outcome, outcome_as_json
+from e2e.plays import DATABASES, played
+from e2e.sample_play import Outcome, outcome_as_json, play
+from e2e.wire import Stage
 from samples.sample import Sample
 from samples.table import SAMPLES
+
+Endings = dict[str, "Future[dict[str, Outcome]]"]
+
+
+@pytest.fixture(scope="module")
+def endings(
+    request: pytest.FixtureRequest, stage: Stage, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Endings]:
+    """What became of every sample, by kind of database."""
+    with played(play, request, stage, tmp_path_factory.mktemp("samples")) as endings:
+        yield endings
 
 
 @pytest.mark.parametrize("kind", DATABASES)
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: f"{sample.provider}: {sample.name}")
 def test_sample(endings: Endings, kind: str, sample: Sample) -> None:
-    outcome: Outcome = endings["test_samples", kind].result()[sample.name]
+    outcome = endings[kind].result()[sample.name]
     job, shown = outcome.job, outcome_as_json(outcome)
     assert not outcome.missed, shown
     if sample.job == "queued":

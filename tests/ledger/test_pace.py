@@ -108,9 +108,7 @@ async def test_paces_are_apart(ledger: Ledger) -> None:
     assert await slowdown(ledger, other) == 1
 
 
-async def test_two_processes_share_a_pace_and_what_lowered_it(
-    pair: tuple[Ledger, Ledger], clock: FakeClock
-) -> None:
+async def test_two_processes_share_a_pace_and_what_lowered_it(pair: tuple[Ledger, Ledger], clock: FakeClock) -> None:
     await throttle(pair[0])
     taken = await asyncio.gather(*(reserve(ledger) for ledger in pair))
     assert sorted(time - NOW for slots in taken for time in slots.times) == [0, 200]
