@@ -6,7 +6,7 @@ from .virtual import Crew, RunOnce, Time
 
 
 def beside(crew: Crew, time: Time, run_once: RunOnce) -> RunOnce:
-    """The loop as one that only starts passes, one at a time; what has nothing due is called again as the runner does."""
+    """The loop as one that only starts passes, one at a time, and is called again after a second if nothing is due."""
     busy, next_at = False, 0
 
     async def one_pass() -> None:

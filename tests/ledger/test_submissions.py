@@ -216,7 +216,15 @@ async def test_a_late_yes_adopts_an_expired_job(ledger: Ledger, clock: FakeClock
     assert (after.status, after.task_id, after.error) == ("pending", "task-1", None)
 
 
-@pytest.mark.parametrize("outcome", ["refused", "put_back", "unknown"])
+async def test_a_late_refusal_is_the_truth(ledger: Ledger) -> None:
+    job = await unconfirmed(ledger)
+    refused = Settlement(job.id, job.lease, "refused", fault=Fault("InvalidApiKey", "No such key."))
+    assert await settle(ledger, refused) == [True]
+    now = await ledger.read(jobs.get, job.id)
+    assert (now.status, now.error) == ("failed", {"code": "InvalidApiKey", "message": "No such key."})
+
+
+@pytest.mark.parametrize("outcome", ["put_back", "unknown"])
 async def test_any_other_late_answer_leaves_it_to_a_person(ledger: Ledger, outcome: str) -> None:
     job = await unconfirmed(ledger)
     assert await settle(ledger, Settlement(job.id, job.lease, outcome, due_at=NOW)) == [False]
