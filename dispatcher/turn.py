@@ -11,7 +11,6 @@ async def take_turn(ledger: Ledger, provider: str, rate: float, sleep: Callable[
     """Returns at the next free slot of a provider's queries, `rate` of them a second."""
     while True:
         slots = await ledger.write(sweeps.slot, provider, rate)
-        # A slot can be taken as soon as it is within reach; who comes only when it is free finds it gone.
         at = slots.times[0] if slots.times else slots.next_at - HORIZON
         await sleep(max(0, at - ledger.clock()) / 1_000)
         if slots.times:

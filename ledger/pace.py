@@ -44,16 +44,15 @@ Limits = Mapping[str, Limit]
 """Limits by the provider's name; jobs of a provider that is not named stay queued."""
 
 
-def reserve(connection: Connection, moment: Moment, key: str, rate: float, wanted: int) -> Slots:
-    """Takes up to `wanted` slots of a pace."""
+def reserve(connection: Connection, moment: Moment, key: str, rate: float, wanted: int, ahead: int = 0) -> Slots:
+    """Takes up to `wanted` slots of a pace, at most `ahead` of them beyond the horizon."""
     if rate <= 0:
         return Slots((moment.now,) * wanted, moment.now)
     pace = hold(connection, key)
     interval = 1_000 / rate * pace.slowdown
     start = max(pace.next_at, float(moment.now))
-    count = (
-        min(wanted, max(0, int((moment.now + HORIZON - start) // interval) + 1)) if start <= moment.now + HORIZON else 0
-    )
+    reach = moment.now + HORIZON + ahead * interval
+    count = min(wanted, int((reach - start) // interval) + 1) if start <= reach else 0
     next_at = start + count * interval
     if count:
         # Every slot eases a pace that was lowered; a provider that still throttles lowers it again by more than that.

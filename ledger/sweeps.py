@@ -49,8 +49,11 @@ def watched(connection: Connection, provider: str) -> Watched:
 
 
 def slot(connection: Connection, moment: Moment, provider: str, rate: float) -> Slots:
-    """Takes the next slot of the provider's queries for one page of its list."""
-    return reserve(connection, moment, pace_of(provider), rate, 1)
+    """Takes the next slot of the provider's queries for one page of its list, or a cancel.
+
+    It reaches one slot further than the poller, which would else take each slot first while it has much to ask.
+    """
+    return reserve(connection, moment, pace_of(provider), rate, 1, ahead=1)
 
 
 def release(connection: Connection, moment: Moment, provider: str) -> None:

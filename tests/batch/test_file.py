@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -55,12 +56,8 @@ def test_lines_may_come_from_stdin(cli: Cli, stub: Stub, monkeypatch: pytest.Mon
 def test_json_is_a_job_a_line(cli: Cli, stub: Stub, file: Path) -> None:
     stub.answer(CALL, jobs(1, 2, metadata={"name": "猫\n"}), status=202)
     shown = cli("submit", "--file", write(file, FOX, CAT), "--json")
-    assert [json.loads(line) for line in shown.out.splitlines()] == stub_jobs(1, 2, metadata={"name": "猫\n"})
+    assert [json.loads(line) for line in shown.out.splitlines()] == jobs(1, 2, metadata={"name": "猫\n"})["data"]
     assert "猫" in shown.out
-
-
-def stub_jobs(first: int, count: int, **changes: Any) -> Any:
-    return jobs(first, count, **changes)["data"]
 
 
 def test_warnings_name_their_line(cli: Cli, stub: Stub, file: Path) -> None:
@@ -145,6 +142,7 @@ def test_a_bar_on_a_terminal(cli: Cli, stub: Stub, file: Path, monkeypatch: pyte
     monkeypatch.setenv("TERM", "xterm")
     shown = cli("submit", "--file", path)
     assert shown.out == "job_1\n"
+    assert "submitting" in shown.err
     assert "1 jobs are submitted" in shown.err
 
 
@@ -153,7 +151,7 @@ def test_batches_stay_within_what_a_body_may_have() -> None:
     limit = 400
     made = list(batches(requests, limit))
     assert [request for batch in made for request in batch] == requests
-    for batch, following in zip(made, made[1:], strict=False):
+    for batch, following in pairwise(made):
         assert size(batch) <= limit < size([*batch, following[0]]) + 1
     assert [len(batch) for batch in batches(requests[:3], 1)] == [1, 1, 1]
 

@@ -147,9 +147,18 @@ async def test_leaving_the_list_hurries_nobody_who_waits_for_something_else(ledg
 
 
 async def test_pages_take_their_slots_among_the_questions(ledger: Ledger, clock: FakeClock) -> None:
-    taken = [await ledger.write(sweeps.slot, "dashscope", 20) for _ in range(7)]
-    assert [[time - NOW for time in slots.times] for slots in taken] == [[0], [50], [100], [150], [200], [250], []]
-    assert taken[-1].next_at == NOW + 300
+    taken = [await ledger.write(sweeps.slot, "dashscope", 20) for _ in range(8)]
+    assert [[time - NOW for time in slots.times] for slots in taken] == [
+        [0],
+        [50],
+        [100],
+        [150],
+        [200],
+        [250],
+        [300],
+        [],
+    ]
+    assert taken[-1].next_at == NOW + 350
     for number in range(3):
         await pending(ledger, f"task-{number}")
     clock.advance(SECOND)
