@@ -2,7 +2,7 @@
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import structlog
 from starlette.applications import Starlette
@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from ledger.errors import KeyReused, LedgerError, NotFound, Refused, Unavailable
 from ledger.pages import BadCursor
@@ -70,23 +71,34 @@ def create_app(house: House) -> Starlette:
 
 
 def _routes(house: House, calls: Sequence[Call]) -> list[Route]:
-    """One route for each path, so that a 405 names every method of it."""
+    """One route for each path, those without a parameter first."""
     paths: dict[str, dict[str, Call]] = {}
     for call in calls:
         paths.setdefault(call.path, {})[call.method] = call
-    return [Route(path, _endpoint(house, methods), methods=list(methods)) for path, methods in paths.items()]
+    return [Route(path, _Path(house, paths[path])) for path in sorted(paths, key=lambda path: "{" in path)]
 
 
-def _endpoint(house: House, methods: Mapping[str, Call]) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
-        call = methods["GET" if request.method == "HEAD" else request.method]
+class _Path:
+    """All calls of one path. It takes every method, so that a 405 names those of this path and no other's."""
+
+    def __init__(self, house: House, methods: Mapping[str, Call]) -> None:
+        self._house = house
+        self.methods = methods
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        call = self.methods.get("GET" if request.method == "HEAD" else request.method)
+        if call is None:
+            allowed = sorted({*self.methods, *(["HEAD"] if "GET" in self.methods else [])})
+            raise Problem(
+                "method-not-allowed", "This address takes another method.", headers={"Allow": ", ".join(allowed)}
+            )
         if not call.open:
-            _authorize(house, request)
+            _authorize(self._house, request)
         if "\x00" in request.path_params.get("id", ""):  # PostgreSQL cannot even be asked
             raise Problem("not-found", "There is nothing here.")
-        return await call.handler(house, request)
-
-    return endpoint
+        response = await call.handler(self._house, request)
+        await response(scope, receive, send)
 
 
 def _authorize(house: House, request: Request) -> None:

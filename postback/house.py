@@ -141,6 +141,7 @@ class House:
                 for name, pace in paces.items()
             },
             deadline=settings.job_deadline,
+            caps={name: pace.daily_images for name, pace in paces.items()},
             poll_after={"acedata": settings.acedata_poll_after, **pushed},
             spawn=submitting.spawn,
             on_taken=polling.wake,

@@ -50,7 +50,7 @@ def routes_of(stage: Stage) -> set[tuple[str, str]]:
         (method, route.path)
         for route in stage.app.routes
         if isinstance(route, Route)
-        for method in (route.methods or set()) - {"HEAD"}
+        for method in set(getattr(route.endpoint, "methods", None) or route.methods or ()) - {"HEAD"}
     }
 
 

@@ -5,6 +5,7 @@ import json
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import httpx2 as httpx
@@ -60,14 +61,20 @@ class AceData:
         if task_id not in self._tasks:
             return reply({})
         prompt, count = self._tasks[task_id]
-        return self.script.asked(prompt, record(task_id, response=outcome(task_id, count)))
+        return self._filled(prompt, self.script.asked(prompt, record(task_id, response=outcome(task_id, count))))
+
+    def _filled(self, prompt: str, answer: Reply | None) -> Reply | None:
+        """The reply with the job's callback URL where it says `{callback_url}`."""
+        if answer is None or b"{callback_url}" not in answer.body:
+            return answer
+        return replace(answer, body=answer.body.replace(b"{callback_url}", self.callback_url(prompt).encode()))
 
     async def _submit(self, request: Request) -> Reply | None:
         order = request.json
         prompt = order["prompt"]
         self.submitted.append(request)
         usual = reply({"task_id": str(uuid.uuid4())}, delay=self.latency)
-        answer = self.script.submitted(prompt, usual)
+        answer = self._filled(prompt, self.script.submitted(prompt, usual))
         if answer is None or answer.status != 200:
             return answer
         said = json.loads(answer.body)

@@ -53,7 +53,7 @@ class DashScope:
         usual = task(str(uuid.uuid4()), "PENDING")
         answer = self.script.submitted(prompt, Reply(usual.status, usual.body, usual.headers, self.latency))
         if answer is not None and answer.status == 200:
-            task_id = (json.loads(answer.body).get("output") or {}).get("task_id")
+            task_id = str((json.loads(answer.body).get("output") or {}).get("task_id"))
             self._tasks[task_id] = (prompt, order)
             self._created[task_id] = int(time.time() * 1_000)
         return answer

@@ -144,7 +144,7 @@ def test_a_deadline_and_what_comes_after_it(stage: Stage, tmp_path: Path, sqlite
 
 def test_a_provider_that_could_never_call_us(stage: Stage, tmp_path: Path, sqlite_url: str) -> None:
     """Our public URL is loopback and the provider is elsewhere: here, behind a proxy, because tests have no network."""
-    away = {"ACEDATA_BASE_URL": "http://api.acedata.example", "HTTP_PROXY": "{acedata}"}
+    away: dict[str, Any] = {"ACEDATA_BASE_URL": "http://api.acedata.example", "HTTP_PROXY": "{acedata}"}
     with opened(stage, tmp_path, sqlite_url, **away) as house:
         hook = house.subscribe()
         job = house.api.submit(MODEL, "a cat")

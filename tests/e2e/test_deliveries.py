@@ -87,7 +87,7 @@ def test_retry_after_is_waited_for(house: Scene, prompt: str) -> None:
     with subscribed(house, Reply(429, headers=(("Retry-After", "1"),))) as hook:
         house.api.submit(MODEL, prompt)
         first, second = ended(house, hook, "delivered")["attempts"]
-        assert 1 <= seconds(first["started_at"], second["started_at"]) < 4
+        assert 1 <= seconds(first["started_at"], second["started_at"]) < 20
 
 
 def test_retry_after_of_an_hour(house: Scene, prompt: str) -> None:

@@ -8,7 +8,7 @@ from e2e.server import unexpected
 from e2e.wire import Stage
 
 JOBS = 40
-QUICK = 15
+QUICK = 20
 
 
 def test_stopped_and_started_again(stage: Stage, tmp_path: Path, database_url: str) -> None:
