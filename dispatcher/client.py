@@ -84,23 +84,25 @@ class ProviderClient:
             return _unreached(error, Disposition.AMBIGUOUS), b""
         return self.provider.read_submit(answer), answer.body
 
-    async def fetch(self, task_id: str) -> tuple[Reading | Refusal, bytes]:
+    async def fetch(self, task_id: str, model: str = "") -> tuple[Reading | Refusal, bytes]:
         """What the provider says about a job, and for a finished one the body of the callback that it becomes."""
         try:
-            answer = await self._exchange(self._queries, self.provider.fetch(task_id))
+            answer = await self._exchange(self._queries, self.provider.fetch(task_id, model))
         except (httpx.HTTPError, TimeoutError) as error:
             return _unreached(error, Disposition.RETRY), b""
         said = self.provider.read_fetch(answer)
         finished = isinstance(said, Reading) and said.status.final
         return said, self.provider.callback_body(answer) if finished else b""
 
-    async def fetch_many(self, task_ids: Sequence[str]) -> Mapping[str, tuple[Reading | Refusal, bytes]]:
-        """As `fetch`, of as many jobs as the provider answers for at once (`batches.size`)."""
+    async def fetch_many(
+        self, task_ids: Sequence[str], model: str = ""
+    ) -> Mapping[str, tuple[Reading | Refusal, bytes]]:
+        """As `fetch`, of as many jobs as the provider answers for at once (`batches.size`, one `batches.group`)."""
         batches = self.provider.batches
         if batches is None or len(task_ids) == 1:
-            return {task_id: await self.fetch(task_id) for task_id in task_ids}
+            return {task_id: await self.fetch(task_id, model) for task_id in task_ids}
         try:
-            said = batches.read(await self._exchange(self._queries, batches.ask(task_ids)))
+            said = batches.read(await self._exchange(self._queries, batches.ask(task_ids, model)))
         except (httpx.HTTPError, TimeoutError) as error:
             said = _unreached(error, Disposition.RETRY)
         if isinstance(said, Refusal):

@@ -12,6 +12,7 @@ from dispatcher.callback import CallbackPoster
 from dispatcher.client import TIMEOUT, ProviderClient
 from dispatcher.rhythm import next_poll, next_try
 from dispatcher.submitter import Spawn
+from dispatcher.turn import take_turn
 from ledger import polls
 from ledger.batch import Batch
 from ledger.clock import SECOND
@@ -71,12 +72,12 @@ class Poller:
         """Starts asking about what is due, and returns when it wants to be called again."""
         await self._give_up(now)
         claim = await self._ledger.write(polls.claim, self._budgets(), LEASE)
-        calls: dict[tuple[str, int], list[Job]] = {}
+        slots: dict[tuple[str, int], list[Job]] = {}
         for claimed in claim.jobs:
-            calls.setdefault((claimed.job.provider, claimed.ask_at), []).append(claimed.job)
-        for (provider, ask_at), jobs in calls.items():
-            for call in _calls(jobs, self._batch(provider)):
-                self._spawn(self._ask(provider, ask_at, call))
+            slots.setdefault((claimed.job.provider, claimed.ask_at), []).append(claimed.job)
+        for (provider, ask_at), jobs in slots.items():
+            for nth, call in enumerate(self._calls(provider, jobs)):
+                self._spawn(self._ask(provider, ask_at if nth == 0 else None, call))
         return claim.next_due
 
     async def _give_up(self, now: int) -> None:
@@ -93,11 +94,25 @@ class Poller:
         batches = self._clients[provider].provider.batches
         return batches.size if batches is not None else 1
 
-    async def _ask(self, provider: str, ask_at: int, jobs: Sequence[Job]) -> None:
-        """One call about one job or several, then what follows for each."""
-        await self._sleep(max(0, ask_at - self._ledger.clock()) / 1_000)
+    def _calls(self, provider: str, jobs: Sequence[Job]) -> list[Sequence[Job]]:
+        """The jobs of a slot as calls: each of one group, and of no more than the provider answers for at once."""
+        batches, size = self._clients[provider].provider.batches, self._batch(provider)
+        groups: dict[str, list[Job]] = {}
+        for job in jobs:
+            groups.setdefault(batches.group(job.model) if batches is not None else "", []).append(job)
+        return [group[start : start + size] for group in groups.values() for start in range(0, len(group), size)]
+
+    async def _ask(self, provider: str, ask_at: int | None, jobs: Sequence[Job]) -> None:
+        """One call about one job or several, then what follows for each.
+
+        Without `ask_at` another call has their slot, and this one waits for its own turn.
+        """
+        if ask_at is None:
+            await take_turn(self._ledger, provider, self._rates[provider], self._sleep)
+        else:
+            await self._sleep(max(0, ask_at - self._ledger.clock()) / 1_000)
         named = {job.task_id: job for job in jobs if job.task_id is not None}
-        answers = await self._clients[provider].fetch_many(list(named)) if named else {}
+        answers = await self._clients[provider].fetch_many(list(named), jobs[0].model) if named else {}
         await asyncio.gather(
             *(self._heard(named[task_id], said, body) for task_id, (said, body) in answers.items()),
             # Without a task_id only its callback can tell, until the deadline.
@@ -153,7 +168,3 @@ class Poller:
     def _deadline_of(self, job: Job) -> int:
         """How long until the job's deadline."""
         return max(0, (job.deadline_at or 0) - self._ledger.clock())
-
-
-def _calls(jobs: Sequence[Job], size: int) -> list[Sequence[Job]]:
-    return [jobs[start : start + size] for start in range(0, len(jobs), size)]

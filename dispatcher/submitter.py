@@ -71,6 +71,7 @@ class Submitter:
         self._on_taken = on_taken
         self._sleep = sleep
         self._jitter = jitter
+        self._start = Batch(ledger, submissions.start)
         self._settle = Batch(ledger, submissions.settle)
 
     async def run_once(self, now: int) -> int | None:
@@ -90,8 +91,8 @@ class Submitter:
         order = Order(job.model, job.input, job.parameters)
         url = self._callback_url(client, job)
         await self._sleep(max(0, claimed.send_at - self._ledger.clock()) / 1_000)
-        if job.due_at is None or self._ledger.clock() >= job.due_at:
-            return  # stopped past our lease: the job is unconfirmed by now, and may have been sent again by a person
+        if not await self._start.add((job.id, job.lease)):
+            return  # stopped past our lease: the job is not ours to send any more
         said, body = await client.submit(order, url)
         settlement = replace(self._settlement(job, said, called_back=url is not None), pace=claimed.pace)
         settled = await self._record(job, settlement)

@@ -40,6 +40,7 @@ class Job:
     due_at: int | None = None
     lease: int = 0
     sent_at: int | None = None
+    sending: bool = False
     deadline_at: int | None = None
     tries: int = 0
     polls: int = 0

@@ -27,7 +27,7 @@ JOB: dict[str, State] = {
     ),
     "submitting": State(
         "being sent; held by one submitter under a lease",
-        "that submitter, or a callback that is faster; an expired lease makes it unconfirmed",
+        "that submitter, or a callback that is faster; an expired lease makes it unconfirmed, or queued if unsent",
         ("pending", "succeeded", "failed", "queued", "unconfirmed"),
     ),
     "pending": State(

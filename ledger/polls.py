@@ -166,6 +166,15 @@ def ask_again(connection: Connection, moment: Moment) -> None:
     )
 
 
+def abandon(connection: Connection, moment: Moment, lease: int) -> None:
+    """Ends the leases of a poller that is known to be dead. They look like jobs to be asked soon, so those are too."""
+    connection.execute(
+        update(table)
+        .where(table.c.status.in_(WATCHED_JOB), table.c.due_at > moment.now, table.c.due_at <= moment.now + lease)
+        .values(due_at=moment.now)
+    )
+
+
 def pace_of(provider: str) -> str:
     """The pace that queries, lists and cancels of a provider share."""
     return f"query:{provider}"

@@ -80,7 +80,9 @@ jobs = Table(
     # What moves it on: when it is next due (an expired lease is due too), and how often it was claimed (the fence).
     _when("due_at"),
     Column("lease", Integer, nullable=False),
+    # When its submission was sent, or is to be, and whether it may have left: until then nothing is paid.
     _when("sent_at"),
+    Column("sending", Boolean, nullable=False),
     _when("deadline_at"),
     Column("tries", Integer, nullable=False),
     Column("polls", Integer, nullable=False),

@@ -125,8 +125,28 @@ def settle(connection: Connection, moment: Moment, settlements: Sequence[Settlem
     return answers
 
 
+def start(connection: Connection, moment: Moment, claims: Sequence[tuple[str, int]]) -> list[bool]:
+    """Says of claimed jobs (id, lease) that they are being sent, in the moment before: from here on they may be paid.
+
+    False where the lease has ended or the job has moved on: such a job must not be sent.
+    """
+    held = jobs.lock(connection, (job_id for job_id, _ in claims))
+    mine = [held.get(job_id) for job_id, _ in claims]
+    good = [
+        job is not None and job.status == "submitting" and job.lease == lease and (job.due_at or 0) > moment.now
+        for job, (_, lease) in zip(mine, claims, strict=True)
+    ]
+    ids = [job_id for (job_id, _), is_good in zip(claims, good, strict=True) if is_good]
+    if ids:
+        connection.execute(update(table).where(table.c.id.in_(ids)).values(sending=True))
+    return good
+
+
 def expire(connection: Connection, moment: Moment) -> int:
-    """Turns jobs whose lease ended in `submitting` into `unconfirmed`; returns how many."""
+    """Ends leases that ran out: a job that was being sent becomes `unconfirmed`, any other is queued again.
+
+    Returns how many there were.
+    """
     rows = connection.execute(
         select(table)
         .where(table.c.status == "submitting", table.c.due_at <= moment.now)
@@ -134,13 +154,19 @@ def expire(connection: Connection, moment: Moment) -> int:
         .limit(MAX_CLAIM)
         .with_for_update(skip_locked=True)
     ).all()
-    if not rows:
-        return 0
     outbox = Outbox(connection, moment)
-    moved = [outbox.announce(unconfirmed(Job.of(row), moment.now), "unconfirmed") for row in rows]
+    entries: list[Entry] = []
+    moved: list[Job] = []
+    for job in [Job.of(row) for row in rows]:
+        if job.sending:
+            moved.append(outbox.announce(unconfirmed(job, moment.now), "unconfirmed"))
+            why = "its submitter stopped before the provider's answer was recorded; it may have been taken"
+            entries.append(Entry(job.id, moment.now, "unconfirmed", why))
+        else:
+            moved.append(job.moved("queued", moment.now, due_at=moment.now))
+            entries.append(Entry(job.id, moment.now, "put_back", "its submitter stopped before it was sent"))
     jobs.save(connection, moved)
-    why = "its submitter stopped before the provider's answer was recorded; it may have been taken"
-    history.add(connection, [Entry(job.id, moment.now, "unconfirmed", why) for job in moved])
+    history.add(connection, entries)
     outbox.write()
     return len(moved)
 
@@ -193,7 +219,8 @@ def _take(queued: Sequence[Job], slots: Slots, lease: int, pace: str) -> list[Cl
 
 
 def _sending(job: Job, sent_at: int, due_at: int) -> Job:
-    return job.moved("submitting", sent_at, lease=job.lease + 1, tries=job.tries + 1, sent_at=sent_at, due_at=due_at)
+    counted = {"lease": job.lease + 1, "tries": job.tries + 1}
+    return job.moved("submitting", sent_at, sent_at=sent_at, sending=False, due_at=due_at, **counted)
 
 
 def _slow_down(connection: Connection, moment: Moment, settlements: Sequence[Settlement]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from ledger.clock import rfc3339
-from ledger.errors import NotFound
+from ledger.errors import NotFound, Refused
 from ledger.keys import SecretKeys
 from ledger.lifecycle import OPEN_DELIVERY
 from ledger.moment import Moment
@@ -106,8 +106,9 @@ def skip_deliveries(connection: Connection, moment: Moment, subscriber_id: str, 
 
 
 def ping(connection: Connection, moment: Moment, subscriber_id: str) -> str:
-    """Writes a `postback.ping` for one subscriber; returns its delivery's id. Raises `NotFound`."""
-    get(connection, subscriber_id)
+    """Writes a `postback.ping` for one subscriber; returns its delivery's id. Raises `NotFound` and `Refused`."""
+    if not get(connection, subscriber_id).enabled:
+        raise Refused("the subscriber is disabled; enable it first")
     outbox = Outbox(connection, moment)
     delivery_id = outbox.send("postback.ping", {"subscriber_id": subscriber_id}, subscriber_id)
     outbox.write()

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 
 from dispatcher.callback import CallbackPoster
 from dispatcher.client import ProviderClient
+from dispatcher.poller import LEASE as POLL_LEASE
 from dispatcher.poller import Poller
 from dispatcher.reconciler import Reconciler
 from dispatcher.submitter import Submitter
@@ -228,6 +229,7 @@ async def open_house(
         if isinstance(ledger.database, SqliteDatabase):
             # The file is ours alone, so whoever held these leases is dead.
             await ledger.write(submissions.abandon)
+            await ledger.write(polls.abandon, POLL_LEASE)
             await ledger.write(deliveries.abandon)
             await ledger.write(copies.abandon)
         return House(settings, roles, ledger, keys, keyfiles.api_key(settings), fetch)

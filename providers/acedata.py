@@ -1,20 +1,22 @@
-"""AceData: FLUX images, with callbacks.
+"""AceData: images of FLUX and others, with callbacks.
 
-    POST /flux/images   {action, prompt, model, …, callback_url | async}    a task_id, or the result itself
-    POST /flux/tasks    {action: "retrieve", id}                            a record, with the response in the end
+    POST {images of the service}   {prompt, model, …, callback_url | async}   a task_id, or the result itself
+    POST {tasks of the service}    {action: "retrieve", id}                   a record, with the response in the end
 
 A callback holds what the answer to the submission would have held, had it waited. Callbacks are not signed.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from providers.acedata_answers import accepted, post, refused
 from providers.acedata_batch import AceDataBatches
 from providers.acedata_errors import POLICY
-from providers.acedata_parameters import DEFAULT_MODEL, EDITING, MODELS, PARAMETERS
+from providers.acedata_parameters import EDITING, PARAMETERS
 from providers.acedata_reading import callback_of, read_outcome, read_record
+from providers.acedata_services import DEFAULT_MODEL, FLUX, MODELS, named_service, service_of
 from providers.fields import task_id_of
 from providers.jsontext import BadJson, load_object
 from providers.orders import check_order, joined, require_text
@@ -57,7 +59,7 @@ class AceData:
         self._edit_action = edit_action
 
     def has(self, model: str) -> bool:
-        return model in self.models
+        return named_service(model) is not None
 
     def hint(self, code: str) -> str | None:
         return POLICY.hint(code)
@@ -70,24 +72,26 @@ class AceData:
             for name in OURS
             if name in given
         )
-        missing = require_text(fields, "prompt") if _action(fields) in (GENERATE, EDIT) else ()
-        if _action(fields) == EDIT:
-            missing += _bad_image_url(fields)
-        return joined(check_order(order, self.parameters, flat=True), Check(ours + missing, _warnings(order, fields)))
+        judged = order if named_service(order.model) else replace(order, model=DEFAULT_MODEL)
+        return joined(
+            check_order(order, ()),
+            check_order(judged, self.parameters, flat=True),
+            Check(ours + _missing(order, fields), _warnings(order, fields)),
+        )
 
     def headers(self, account: Account) -> Mapping[str, str]:
         return {"Authorization": f"Bearer {account.api_key}", "Accept": "application/json"}
 
     def submit(self, order: Order, callback_url: str | None) -> Call:
         fields = {name: value for name, value in _fields(order).items() if name not in OURS}
-        action = _action(fields)
+        service, action = service_of(order.model), _action(fields)
         body = {
             **fields,
-            "action": self._edit_action if action == EDIT else action,
+            **({"action": self._edit_action if action == EDIT else action} if service.action else {}),
             "model": order.model,
             **({"callback_url": callback_url} if callback_url else {"async": True}),
         }
-        return post("/flux/images", body)
+        return post(service.images, body)
 
     def read_submit(self, answer: Answer) -> Reading | Refusal:
         body = accepted(answer)
@@ -100,8 +104,8 @@ class AceData:
         except Unreadable as error:
             return POLICY.unreadable(answer, str(error))
 
-    def fetch(self, task_id: str) -> Call:
-        return post("/flux/tasks", {"action": "retrieve", "id": task_id})
+    def fetch(self, task_id: str, model: str = "") -> Call:
+        return post(service_of(model).tasks, {"action": "retrieve", "id": task_id})
 
     def read_fetch(self, answer: Answer) -> Reading | Refusal:
         body = accepted(answer)
@@ -154,6 +158,13 @@ def _action(fields: Mapping[str, Any]) -> Any:
     return EDIT if action == "edits" else action
 
 
+def _missing(order: Order, fields: Mapping[str, Any]) -> tuple[Problem, ...]:
+    if service_of(order.model) is not FLUX:
+        return require_text(fields, "prompt")
+    missing = require_text(fields, "prompt") if _action(fields) in (GENERATE, EDIT) else ()
+    return missing + _bad_image_url(fields) if _action(fields) == EDIT else missing
+
+
 def _bad_image_url(fields: Mapping[str, Any]) -> tuple[Problem, ...]:
     if missing := require_text(fields, "image_url"):
         return missing
@@ -167,9 +178,9 @@ def _bad_image_url(fields: Mapping[str, Any]) -> tuple[Problem, ...]:
 
 def _warnings(order: Order, fields: Mapping[str, Any]) -> tuple[str, ...]:
     warnings = []
-    if order.model not in MODELS:
-        warnings.append(f"{order.model} is not among the models known of AceData; it is sent as it is.")
-    if _action(fields) == EDIT:
+    if named_service(order.model) is None:
+        warnings.append(f"{order.model} is not among the models known of AceData; it is sent to FLUX as it is.")
+    if service_of(order.model) is FLUX and _action(fields) == EDIT:
         if order.model not in EDITING:
             warnings.append(f"The documents edit images with {' and '.join(EDITING)} only, not with {order.model}.")
         if "count" in fields:

@@ -1,4 +1,7 @@
-"""Asking AceData about several jobs at once: `POST /flux/tasks {action: "retrieve_batch", ids}` → `{items, count}`."""
+"""Asking AceData about several jobs at once.
+
+POST {tasks of the service}   {action: "retrieve_batch", ids}   {items, count}
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,6 +9,7 @@ from typing import Any
 from providers.acedata_answers import accepted, post, refused
 from providers.acedata_errors import POLICY
 from providers.acedata_reading import callback_of, read_record
+from providers.acedata_services import service_of
 from providers.fields import task_id_of
 from providers.protocol import Answer, Call, Reading, Refusal, Unreadable
 
@@ -15,8 +19,11 @@ class AceDataBatches:
 
     size = 20
 
-    def ask(self, task_ids: Sequence[str]) -> Call:
-        return post("/flux/tasks", {"action": "retrieve_batch", "ids": list(task_ids)})
+    def group(self, model: str) -> str:
+        return service_of(model).tasks
+
+    def ask(self, task_ids: Sequence[str], model: str = "") -> Call:
+        return post(service_of(model).tasks, {"action": "retrieve_batch", "ids": list(task_ids)})
 
     def read(self, answer: Answer) -> Mapping[str, tuple[Reading | Refusal, bytes]] | Refusal:
         body = accepted(answer)

@@ -1,18 +1,12 @@
-"""The models, inputs and parameters that AceData's document and its public SDK name for `/flux/images`."""
+"""The inputs and parameters that AceData's document and its public SDK name for `/flux/images`.
+
+Those of the other services are passed on as they are.
+"""
 
 from providers.parameters import Kind, Parameter
 
-DEFAULT_MODEL = "flux-dev"
-MODELS = (
-    DEFAULT_MODEL,
-    "flux-pro",
-    "flux-kontext-pro",
-    "flux-kontext-max",
-    "flux-2-flex",
-    "flux-2-pro",
-    "flux-2-max",
-)
 EDITING = ("flux-kontext-pro", "flux-kontext-max")
+_FLUX = ("flux-*",)
 
 PARAMETERS = (
     Parameter(
@@ -20,6 +14,7 @@ PARAMETERS = (
         "input",
         Kind.STRING,
         "generate makes images from the prompt, edit changes the image at image_url.",
+        (*_FLUX, "nano-banana*"),
         default="generate",
         example="generate",
         choices=("generate", "edit", "edits"),
@@ -32,12 +27,14 @@ PARAMETERS = (
         "input",
         Kind.STRING,
         "URL of the image to edit.",
+        _FLUX,
     ),
     Parameter(
         "size",
         "parameters",
         Kind.STRING,
         "Width and height in pixels, or a ratio such as 16:9 for the kontext models.",
+        _FLUX,
         example="1024x1024",
         pattern=r"[0-9]+[x:][0-9]+",
         range_says="WxH, or a ratio W:H",
@@ -47,6 +44,7 @@ PARAMETERS = (
         "parameters",
         Kind.INTEGER,
         "How many images; for generate only.",
+        _FLUX,
         default=1,
         example=2,
         minimum=1,

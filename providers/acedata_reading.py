@@ -41,7 +41,7 @@ def read_record(record: Mapping[str, Any]) -> Reading:
     """
     if not record:
         return Reading(JobStatus.UNKNOWN)
-    response = record.get("response")
+    response = _response(record)
     if response is not None and not isinstance(response, dict):
         raise Unreadable("its response is not an object")
     task_id = task_id_of(record, "id")
@@ -61,8 +61,14 @@ def callback_of(record: Mapping[str, Any]) -> bytes:
     Raises `Unreadable`.
     """
     reading = read_record(record)
-    response = record.get("response") if reading.status.final else None
+    response = _response(record) if reading.status.final else None
     return dumps({**(response or {}), "task_id": reading.task_id})
+
+
+def _response(record: Mapping[str, Any]) -> Any:
+    """Its `response`. Seedream's document shows the images' response itself in place of a record (AceDataCloud/APIs,
+    `seedream/docs/seedream_tasks_api_integration_guide.md`)."""
+    return record if "id" not in record and record.get("data") else record.get("response")
 
 
 def has_code(body: Mapping[str, Any]) -> bool:

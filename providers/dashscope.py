@@ -86,7 +86,7 @@ class DashScope:
             return replace(reading, status=JobStatus.PENDING)
         return reading
 
-    def fetch(self, task_id: str) -> Call:
+    def fetch(self, task_id: str, model: str = "") -> Call:
         return Call("GET", f"/tasks/{quote(task_id, safe='')}")
 
     def read_fetch(self, answer: Answer) -> Reading | Refusal:

@@ -4,7 +4,7 @@ A provider is pure: it turns an order into an HTTP call and an HTTP answer into 
 I/O, and nothing here imports another part of Postback.
 
     Order ──submit()──▶ Call ──(dispatcher sends)──▶ Answer ──read_submit()──▶ Reading | Refusal
-    task_id ──fetch()──▶ Call ─────────────────────▶ Answer ──read_fetch()───▶ Reading | Refusal
+    task_id, model ──fetch()──▶ Call ──────────────▶ Answer ──read_fetch()───▶ Reading | Refusal
     callback body ─────────────────────────────────────────read_callback()──▶ Reading
 """
 
@@ -191,8 +191,11 @@ class Batches(Protocol):
     size: int
     """How many jobs one call may ask about."""
 
-    def ask(self, task_ids: Sequence[str]) -> Call:
-        """The call that asks about these."""
+    def group(self, model: str) -> str:
+        """What jobs must have in common, by their model, to be asked about in one call."""
+
+    def ask(self, task_ids: Sequence[str], model: str = "") -> Call:
+        """The call that asks about these, of one group; `model` is that of any of them."""
 
     def read(self, answer: Answer) -> Mapping[str, tuple[Reading | Refusal, bytes]] | Refusal:
         """What was said of each, and for a finished one the body of the callback that it becomes."""
@@ -232,8 +235,8 @@ class Provider(Protocol):
     def read_submit(self, answer: Answer) -> Reading | Refusal:
         """What the provider said to a submission. A reading with a final status already is the result."""
 
-    def fetch(self, task_id: str) -> Call:
-        """The call that asks for one job."""
+    def fetch(self, task_id: str, model: str = "") -> Call:
+        """The call that asks for one job, of that model."""
 
     def read_fetch(self, answer: Answer) -> Reading | Refusal:
         """What the provider said about one job."""

@@ -15,8 +15,7 @@ from postback.api.calls import CALLS, Call
 from postback.cli import app
 from postback.settings import FROM_FILES
 from postback.simulator import script
-from providers import PROVIDERS
-from providers.dashscope_models import SERVICES
+from providers import PROVIDERS, acedata_services, dashscope_models
 from receiver.problems import KINDS
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -107,9 +106,14 @@ PARTS: dict[str, Callable[[], str]] = {
         ([f"`{name}`", code(*filter(None, [words])) or "no word"] for name, words in script.MODELS.items()),
     ),
     "dashscope models": lambda: table(
-        ["Models", "submitted to `/services/…`"], ([code(*row.models), f"`{row.path}`"] for row in SERVICES)
+        ["Models", "submitted to `/services/…`"],
+        ([code(*row.models), f"`{row.path}`"] for row in dashscope_models.SERVICES),
     ),
     "dashscope fields": lambda: _parameters("dashscope"),
+    "acedata models": lambda: table(
+        ["Models", "submitted to", "asked about at"],
+        ([code(*row.models), f"`{row.images}`", f"`{row.tasks}`"] for row in acedata_services.SERVICES),
+    ),
     "acedata fields": lambda: _parameters("acedata"),
 }
 

@@ -184,7 +184,7 @@ CALLS: tuple[Call, ...] = (
         "Send a `postback.ping` now and get its first attempt; 202 where none was made in time.",
         subscribers.test,
         models.DeliveryWithAttempts,
-        problems=(404,),
+        problems=(404, 409),
     ),
     Call(
         "POST",

@@ -15,6 +15,7 @@ DeliveryId = Annotated[str, typer.Argument(metavar="DELIVERY", help="A delivery'
 
 _COLUMNS = {
     "ID": "id",
+    "CREATED": "created_at",
     "STATUS": "status",
     "TYPE": "type",
     "SUBSCRIBER": "subscriber_id",

@@ -65,7 +65,10 @@ def show(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
         return
     print_job(job)
     output.print_heading("Timeline")
-    output.print_table({"AT": "at", "TYPE": "type", "SUMMARY": "summary"}, timeline)
+    output.print_table(
+        {"AT": "at", "TYPE": "type", "SUMMARY": "summary", "DELIVERY": "delivery_id", "SUBSCRIBER": "subscriber_id"},
+        timeline,
+    )
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""AceData's Flux API: images (with a callback, asynchronous, or blocking) and tasks. Mounted at `/acedata`."""
+"""AceData's image services: images (with a callback, asynchronous, or blocking) and tasks. Mounted at `/acedata`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,10 +18,9 @@ from postback.simulator.task import State, Task
 from postback.simulator.wire import Refused
 from postback.simulator.world import World
 from providers import jsontext
+from providers.acedata_services import DEFAULT_MODEL, SERVICES, service_of
 
 PROVIDER = "acedata"
-_SERVICE = "flux/images"
-_DEFAULT_MODEL = "flux-dev"
 _MOST_IMAGES = 10
 _EDITS = ("edit", "edits")
 _MOST_IDS = 100
@@ -36,13 +35,13 @@ class AceData:
         self._callbacks = callbacks
 
     def app(self) -> Starlette:
-        table = (("/flux/images", self._submit), ("/flux/tasks", self._retrieve))
+        table = [pair for row in SERVICES for pair in ((row.images, self._submit), (row.tasks, self._retrieve))]
         routes = [Route(path + slash, call, methods=["POST"]) for path, call in table for slash in ("", "/")]
         return Starlette(routes=routes, exception_handlers={Refused: self._refuse, HTTPException: self._no_api})
 
     async def _submit(self, request: Request) -> Response:
         account, body = _account(request), await _body(request)
-        prompt, model = body.get("prompt"), body.get("model") or _DEFAULT_MODEL
+        prompt, model = body.get("prompt"), body.get("model") or DEFAULT_MODEL
         if not isinstance(prompt, str) or not prompt or not isinstance(model, str):
             raise Refused(400, "bad_request", "prompt is required, and model must be a text.")
         try:
@@ -109,7 +108,7 @@ class AceData:
         return self._world.accept(
             provider=PROVIDER,
             account=account,
-            service=_SERVICE,
+            service=service_of(model).images.strip("/"),
             model=model,
             prompt=prompt,
             request=body,
@@ -152,8 +151,8 @@ def _count(body: Mapping[str, Any]) -> int:
     """How many images are asked for; `count` has no meaning for an edit."""
     action, count = body.get("action", "generate"), body.get("count", 1)
     if action in _EDITS:
-        if not isinstance(body.get("image_url"), str):
-            raise Refused(400, "bad_request", "image_url is required to edit an image.")
+        if not isinstance(body.get("image_url"), str) and not isinstance(body.get("image_urls"), list):
+            raise Refused(400, "bad_request", "image_url or image_urls is required to edit an image.")
         return 1
     if action != "generate":
         raise Refused(400, "api_not_implemented", "action must be generate or edit.")

@@ -154,7 +154,7 @@ def test_it_keeps_running_until_ctrl_c(tmp_path: Path) -> None:
             assert process.poll() is None
             before = time.monotonic()
             process.send_signal(signal.SIGINT)
-            rest, err = process.communicate(timeout=20)
+            rest, err = process.communicate(timeout=90)
         finally:
             process.kill()
     assert (process.returncode, err) == (0, "")

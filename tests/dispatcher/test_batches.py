@@ -79,6 +79,31 @@ async def test_a_call_takes_one_slot_however_many_it_asks_about(stage: Stage) ->
     assert stage.acedata.times["fetch"][0] == start + SECOND
 
 
+async def test_two_services_are_asked_at_their_own_paths_and_each_at_its_turn(stage: Stage) -> None:
+    def all_done(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"items": [finished(one) for one in json.loads(request.content)["ids"]]})
+
+    stage.acedata.fetches = [all_done]
+    models = {"a": "flux-dev", "b": "nano-banana", "c": "flux-of-tomorrow", "d": "nano-banana-pro"}
+    made = [await pending(stage.ledger, name, provider="acedata", model=model) for name, model in models.items()]
+    await ask(stage, 1_400, rate=10)
+    calls = {request.url.path: json.loads(request.content)["ids"] for request in stage.acedata.fetched}
+    assert {path: sorted(ids) for path, ids in calls.items()} == {
+        "/flux/tasks": ["a", "c"],
+        "/nano-banana/tasks": ["b", "d"],
+    }
+    assert gaps(stage.acedata.times["fetch"]) == [100]
+    assert [(await stage.now(job)).status for job in made] == ["succeeded"] * 4
+
+
+async def test_a_job_alone_is_retrieved_at_the_path_of_its_service(stage: Stage) -> None:
+    stage.acedata.fetches = [says(200, finished("a"))]
+    job = await pending(stage.ledger, "a", provider="acedata", model="doubao-seedream-5-0-260128")
+    await ask(stage)
+    assert [request.url.path for request in stage.acedata.fetched] == ["/seedream/tasks"]
+    assert (await stage.now(job)).status == "succeeded"
+
+
 async def test_each_gets_its_own_outcome(stage: Stage) -> None:
     refused = {"id": "refused", "response": {"success": False, "error": {"code": "forbidden", "message": "no"}}}
     garbage = {"id": "garbage", "finished_at": 3.0, "response": "<html>"}

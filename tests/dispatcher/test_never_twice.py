@@ -62,8 +62,10 @@ async def test_nothing_is_sent_after_the_lease(stage: Stage) -> None:
     assert len(stage.dashscope.submitted) == 1
     stage.dashscope.fetches = [task("RUNNING")]
     await stage.pass_time()
-    assert [(await stage.now(job)).status for job in jobs_] == ["running", "unconfirmed"]
-    assert len(stage.dashscope.submitted) == 1
+    # It was provably not sent, so it is sent now: once for each job.
+    assert [(await stage.now(job)).status for job in jobs_] == ["running", "running"]
+    assert await stage.diary(jobs_[1]) == ["put_back", "submitted", "running"]
+    assert len(stage.dashscope.submitted) == 2
 
 
 async def test_the_lease_is_good_until_its_last_moment(stage: Stage) -> None:
@@ -76,15 +78,17 @@ async def test_the_lease_is_good_until_its_last_moment(stage: Stage) -> None:
 
 
 async def test_a_process_that_stops_before_it_sends(stage: Stage) -> None:
+    stage.dashscope.submits, stage.dashscope.fetches = [task("PENDING")], [task("RUNNING")]
     job = await stage.job()
     await stage.submitter().run_once(stage.time.now)
     await stage.crew.die()
     await stage.pass_time(LEASE - 1)
     assert (await stage.now(job)).status == "submitting"
-    await stage.pass_time(HOUR)
-    assert (await stage.now(job)).status == "unconfirmed"
     assert stage.dashscope.submitted == []
-    assert await stage.diary(job) == ["unconfirmed"]
+    await stage.pass_time()
+    assert (await stage.now(job)).status == "running"
+    assert len(stage.dashscope.submitted) == 1
+    assert await stage.diary(job) == ["put_back", "submitted", "running"]
 
 
 async def test_a_process_that_stops_while_the_provider_thinks(stage: Stage) -> None:
@@ -117,13 +121,22 @@ async def test_a_process_that_stops_as_the_answer_arrives(stage: Stage) -> None:
 
 
 async def test_a_start_on_sqlite_ends_what_the_dead_process_held(stage: Stage) -> None:
-    job = await stage.job()
+    async def thinks(request: httpx.Request) -> httpx.Response:
+        await stage.time.sleep(60)
+        return httpx.Response(200, json={})
+
+    stage.dashscope.submits, stage.dashscope.fetches = [thinks, task("PENDING")], [task("RUNNING")]
+    sent = await stage.job()
+    await stage.submitter().run_once(stage.time.now)
+    await stage.crew.work()
+    unsent = await stage.job()
     await stage.submitter().run_once(stage.time.now)
     await stage.crew.die()
     await stage.ledger.write(submissions.abandon)
-    await stage.pass_time(1)
-    assert (await stage.now(job)).status == "unconfirmed"
-    assert stage.dashscope.submitted == []
+    await stage.pass_time(SECOND)
+    assert (await stage.now(sent)).status == "unconfirmed"
+    assert (await stage.now(unsent)).status == "pending"
+    assert len(stage.dashscope.submitted) == 2
 
 
 async def test_an_answer_after_the_lease_still_confirms_the_job(stage: Stage) -> None:

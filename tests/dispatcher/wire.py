@@ -71,7 +71,7 @@ class Wire:
         path = request.url.path
         if path.endswith("/cancel"):
             return "cancel", self.cancels
-        if "/services/" in path or path.endswith("/flux/images"):
+        if "/services/" in path or path.endswith("/images"):
             return "submit", self.submits
         return "fetch", self.fetches
 

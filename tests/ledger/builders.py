@@ -74,7 +74,9 @@ async def queued(ledger: Ledger, **changes: Any) -> Job:
 async def submitting(ledger: Ledger, **changes: Any) -> Job:
     job = await queued(ledger, **changes)
     claim = await ledger.write(submissions.claim, UNLIMITED, LEASE)
-    return next(one.job for one in claim.jobs if one.job.id == job.id)
+    claimed = next(one.job for one in claim.jobs if one.job.id == job.id)
+    assert await ledger.write(submissions.start, [(claimed.id, claimed.lease)]) == [True]
+    return await ledger.read(jobs.get, job.id)
 
 
 async def taken(ledger: Ledger, job: Job, task_id: str | None = "task-1") -> bool:

@@ -76,9 +76,9 @@ async def test_a_deadlock_is_run_again(database: PostgresDatabase) -> None:
     runs: list[int] = []
 
     def both(connection: Connection, first: int, second: int) -> None:
-        runs.append(first)
         update = text("UPDATE t SET n = n WHERE n = :n")
         connection.execute(update, {"n": first})
+        runs.append(first)
         if len(runs) == 2:
             met.set()
         await_(met.wait())

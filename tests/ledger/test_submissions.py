@@ -248,3 +248,24 @@ async def test_a_dead_process_leaves_its_jobs_unconfirmed_at_once(ledger: Ledger
     assert await ledger.write(submissions.expire) == 1
     assert (await ledger.read(jobs.get, job.id)).status == "unconfirmed"
     assert (await ledger.read(jobs.get, waiting.id)).status == "queued"
+
+
+async def test_a_claim_that_was_never_started_is_queued_again(ledger: Ledger, clock: FakeClock) -> None:
+    job = await queued(ledger)
+    held = (await claim(ledger)).jobs[0].job
+    clock.advance(LEASE + HORIZON)
+    assert await ledger.write(submissions.expire) == 1
+    after = await ledger.read(jobs.get, job.id)
+    assert (after.status, after.due_at) == ("queued", clock())
+    assert [row.type for row in await rows(ledger, history)] == ["put_back"]
+    assert await rows(ledger, notifications) == []
+    assert await ledger.write(submissions.start, [(held.id, held.lease)]) == [False]
+
+
+async def test_only_the_holder_of_a_good_lease_may_start(ledger: Ledger, clock: FakeClock) -> None:
+    await queued(ledger)
+    held = (await claim(ledger)).jobs[0].job
+    claims = [(held.id, held.lease - 1), ("job_gone", 1), (held.id, held.lease)]
+    assert await ledger.write(submissions.start, claims) == [False, False, True]
+    clock.advance(LEASE + HORIZON)
+    assert await ledger.write(submissions.start, [(held.id, held.lease)]) == [False]

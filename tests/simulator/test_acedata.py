@@ -58,6 +58,16 @@ async def test_a_callback_follows_an_immediate_answer(client: httpx.AsyncClient,
     assert not [name for name in catcher.headers[0] if "signature" in name]
 
 
+async def test_other_services_stand_beside_flux(client: httpx.AsyncClient, catcher: Catcher) -> None:
+    body = {"action": "edit", "prompt": "a fox", "model": "nano-banana", "image_urls": ["https://images.example/1.png"]}
+    answer = await client.post("/acedata/nano-banana/images", json={**body, "callback_url": CALLBACK_URL})
+    task_id = answer.json()["task_id"]
+    (result,) = await catcher.bodies(1)
+    assert (result["success"], result["task_id"], len(result["data"])) == (True, task_id, 1)
+    record = await client.post("/acedata/nano-banana/tasks", json={"action": "retrieve", "id": task_id})
+    assert record.json()["response"] == result
+
+
 async def test_async_answers_with_a_task_id_and_calls_nobody(
     client: httpx.AsyncClient, catcher: Catcher, clock: Clock
 ) -> None:
