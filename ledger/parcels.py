@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select, union_all, update
 from ledger.lifecycle import OPEN_DELIVERY
 from ledger.moment import Moment
 from ledger.schema import deliveries as table
-from ledger.schema import notifications
+from ledger.schema import in_states, notifications
 from ledger.schema import subscribers as subscriber_table
 
 
@@ -31,7 +31,7 @@ def claim(connection: Connection, moment: Moment, *, limit: int, lease: int) -> 
     """
     due = (
         select(func.min(table.c.due_at))
-        .where(table.c.subscriber_id == subscriber_table.c.id, table.c.status.in_(OPEN_DELIVERY))
+        .where(table.c.subscriber_id == subscriber_table.c.id, in_states(table, *OPEN_DELIVERY))
         .scalar_subquery()
     )
     waiting = connection.execute(
@@ -53,7 +53,7 @@ def _oldest(connection: Connection, moment: Moment, ready: Sequence[Any], limit:
     able = _rooms(connection, moment, ready)[:limit]
     parts = [
         select(table.c.id)
-        .where(table.c.subscriber_id == subscriber_id, table.c.status.in_(OPEN_DELIVERY))
+        .where(table.c.subscriber_id == subscriber_id, in_states(table, *OPEN_DELIVERY))
         .where(table.c.due_at <= moment.now)
         .order_by(table.c.due_at)
         .limit(min(room, max(1, limit // len(able))))
@@ -63,7 +63,7 @@ def _oldest(connection: Connection, moment: Moment, ready: Sequence[Any], limit:
     if not parts:
         return []
     due = union_all(*(select(part.c.id) for part in parts)).subquery()
-    locked = select(table.c.id).where(table.c.id.in_(select(due.c.id)), table.c.status.in_(OPEN_DELIVERY))
+    locked = select(table.c.id).where(table.c.id.in_(select(due.c.id)), in_states(table, *OPEN_DELIVERY))
     # The due time is asked again under the lock: another forwarder may have claimed the row since.
     locked = locked.where(table.c.due_at <= moment.now).with_for_update(skip_locked=True)
     return [row.id for row in connection.execute(locked)]

@@ -14,6 +14,7 @@ from ledger.lifecycle import WATCHED_JOB
 from ledger.moment import Moment
 from ledger.outbox import Outbox
 from ledger.pace import reserve, throttled
+from ledger.schema import in_states
 from ledger.schema import jobs as table
 from ledger.verdict import Reading, progressed
 
@@ -77,7 +78,7 @@ def claim(connection: Connection, moment: Moment, budgets: Mapping[str, Budget],
     claimed: list[Claimed] = []
     dues: list[int] = []
     for provider, budget in budgets.items():
-        due = select(table).where(table.c.status.in_(WATCHED_JOB), table.c.provider == provider)
+        due = select(table).where(in_states(table, *WATCHED_JOB), table.c.provider == provider)
         due = due.where(table.c.due_at <= moment.now)
         if budget.swept:
             postpone(connection, moment, provider)
@@ -96,7 +97,7 @@ def claim(connection: Connection, moment: Moment, budgets: Mapping[str, Budget],
             dues.append(slots.next_at)
     jobs.save(connection, [one.job for one in claimed])
     later = connection.execute(
-        select(func.min(table.c.due_at)).where(table.c.status.in_(WATCHED_JOB), table.c.due_at > moment.now)
+        select(func.min(table.c.due_at)).where(in_states(table, *WATCHED_JOB), table.c.due_at > moment.now)
     ).scalar()
     dues += [later] if later is not None else []
     return Claim(tuple(claimed), min(dues, default=None))
@@ -141,7 +142,7 @@ def overdue(connection: Connection, moment: Moment) -> int:
     """Gives up jobs that nobody asks about, for want of their provider's key, once their deadline is well past."""
     rows = connection.execute(
         select(table)
-        .where(table.c.status.in_(WATCHED_JOB), table.c.due_at <= moment.now)
+        .where(in_states(table, *WATCHED_JOB), table.c.due_at <= moment.now)
         .where(table.c.deadline_at <= moment.now - OVERDUE)
         .order_by(table.c.id)
         .limit(MAX_CLAIM)
@@ -161,7 +162,7 @@ def ask_again(connection: Connection, moment: Moment) -> None:
     """Makes jobs due that were put off for long: what stood in their way may be mended since the last start."""
     connection.execute(
         update(table)
-        .where(table.c.status.in_(WATCHED_JOB), table.c.due_at > moment.now + UNHEARD)
+        .where(in_states(table, *WATCHED_JOB), table.c.due_at > moment.now + UNHEARD)
         .values(due_at=moment.now)
     )
 
@@ -170,7 +171,7 @@ def abandon(connection: Connection, moment: Moment, lease: int) -> None:
     """Ends the leases of a poller that is known to be dead. They look like jobs to be asked soon, so those are too."""
     connection.execute(
         update(table)
-        .where(table.c.status.in_(WATCHED_JOB), table.c.due_at > moment.now, table.c.due_at <= moment.now + lease)
+        .where(in_states(table, *WATCHED_JOB), table.c.due_at > moment.now, table.c.due_at <= moment.now + lease)
         .values(due_at=moment.now)
     )
 
@@ -184,7 +185,7 @@ def postpone(connection: Connection, moment: Moment, provider: str) -> None:
     """Puts off due jobs that nothing was heard of: the list will tell. After `UNHEARD` they are asked all the same."""
     connection.execute(
         update(table)
-        .where(table.c.status.in_(WATCHED_JOB), table.c.provider == provider)
+        .where(in_states(table, *WATCHED_JOB), table.c.provider == provider)
         .where(table.c.due_at <= moment.now, table.c.woken.is_(False))
         .values(due_at=moment.now + UNHEARD, woken=True)
     )

@@ -11,6 +11,7 @@ from ledger.history import Entry
 from ledger.job import Job
 from ledger.lifecycle import WATCHED_JOB
 from ledger.moment import Moment
+from ledger.schema import in_states
 from ledger.schema import jobs as table
 
 ASKING = 1 * MINUTE
@@ -23,7 +24,7 @@ def wake(connection: Connection, moment: Moment, provider: str, task_ids: Collec
     Passed over: tasks that are not ours, jobs that have finished, and those that were woken before and not asked yet.
     """
     query = select(table).where(table.c.task_id.in_(sorted(task_ids)), table.c.provider == provider)
-    query = query.where(table.c.status.in_(WATCHED_JOB))
+    query = query.where(in_states(table, *WATCHED_JOB))
     query = query.where(or_(table.c.woken.is_(False), table.c.due_at > moment.now + ASKING))
     found = [Job.of(row) for row in connection.execute(query.order_by(table.c.id).with_for_update())]
     # With a new lease: who is asking at this moment asked too early, and must not put the job off again.

@@ -18,6 +18,7 @@ from ledger.lifecycle import IN_FLIGHT_JOB, WATCHED_JOB
 from ledger.moment import Moment
 from ledger.outbox import Outbox
 from ledger.pace import Limits, Slots, hold, reserve, throttled
+from ledger.schema import in_states
 from ledger.schema import jobs as table
 from ledger.verdict import Fault
 
@@ -185,7 +186,7 @@ def unconfirmed(job: Job, now: int, **changes: Any) -> Job:
 
 def _due_scopes(connection: Connection, moment: Moment, limits: Limits) -> list[tuple[str, str | None]]:
     """Which provider and model, or whole provider, has something to send."""
-    due = select(table.c.provider, table.c.model).where(table.c.status == "queued", table.c.due_at <= moment.now)
+    due = select(table.c.provider, table.c.model).where(in_states(table, "queued"), table.c.due_at <= moment.now)
     # In one order for everybody, so that two processes never wait for each other's paces in a circle.
     found = connection.execute(due.distinct().order_by(table.c.provider, table.c.model)).all()
     scopes = (
@@ -195,7 +196,7 @@ def _due_scopes(connection: Connection, moment: Moment, limits: Limits) -> list[
 
 
 def _oldest(connection: Connection, moment: Moment, provider: str, model: str | None, count: int) -> list[Job]:
-    query = select(table).where(table.c.status == "queued", table.c.due_at <= moment.now)
+    query = select(table).where(in_states(table, "queued"), table.c.due_at <= moment.now)
     rows = connection.execute(
         _scoped(query, provider, model).order_by(table.c.id).limit(count).with_for_update(skip_locked=True)
     )

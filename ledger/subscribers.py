@@ -13,7 +13,7 @@ from ledger.lifecycle import OPEN_DELIVERY
 from ledger.moment import Moment
 from ledger.outbox import DEFAULT_EVENTS, Outbox
 from ledger.pages import Page, page
-from ledger.schema import deliveries, subscribers
+from ledger.schema import deliveries, in_states, subscribers
 
 DEFAULT_MAX_IN_FLIGHT = 10
 
@@ -100,7 +100,7 @@ def skip_deliveries(connection: Connection, moment: Moment, subscriber_id: str, 
     """Stops what a subscriber is owed, visibly."""
     connection.execute(
         update(deliveries)
-        .where(deliveries.c.subscriber_id == subscriber_id, deliveries.c.status.in_(OPEN_DELIVERY))
+        .where(deliveries.c.subscriber_id == subscriber_id, in_states(deliveries, *OPEN_DELIVERY))
         .values(status="skipped", due_at=None, finished_at=moment.now, last_error=why)
     )
 

@@ -14,6 +14,7 @@ from ledger.moment import Moment
 from ledger.outbox import Outbox
 from ledger.pace import Slots, reserve
 from ledger.polls import UNHEARD, pace_of
+from ledger.schema import in_states
 from ledger.schema import jobs as table
 from ledger.verdict import FINAL
 
@@ -44,7 +45,7 @@ class Watched:
 def watched(connection: Connection, provider: str) -> Watched:
     """What there is to sweep."""
     query = select(func.count(), func.min(table.c.submitted_at))
-    row = connection.execute(query.where(table.c.status.in_(WATCHED_JOB), table.c.provider == provider)).one()
+    row = connection.execute(query.where(in_states(table, *WATCHED_JOB), table.c.provider == provider)).one()
     return Watched(*row)
 
 
@@ -60,7 +61,7 @@ def release(connection: Connection, moment: Moment, provider: str) -> None:
     """The list is no longer read: every job that waited for it is to be asked about by itself."""
     connection.execute(
         update(table)
-        .where(table.c.status.in_(WATCHED_JOB), table.c.provider == provider)
+        .where(in_states(table, *WATCHED_JOB), table.c.provider == provider)
         .where(table.c.woken, table.c.due_at > moment.now)
         .values(due_at=moment.now)
     )
@@ -75,7 +76,7 @@ def listed(connection: Connection, moment: Moment, provider: str, rows: Sequence
         return 0
     said = {row.task_id: row for row in rows}
     query = select(table).where(table.c.task_id.in_(sorted(said)), table.c.provider == provider)
-    query = query.where(table.c.status.in_(WATCHED_JOB)).order_by(table.c.id).with_for_update()
+    query = query.where(in_states(table, *WATCHED_JOB)).order_by(table.c.id).with_for_update()
     outbox = Outbox(connection, moment)
     changed: list[Job] = []
     entries: list[Entry] = []

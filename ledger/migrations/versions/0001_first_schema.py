@@ -167,20 +167,20 @@ def upgrade() -> None:
         sqlite_where=sa.text("task_id IS NOT NULL"),
     )
     op.create_index(
-        "jobs_in_flight",
+        "jobs_watched",
         "jobs",
-        ["status", "due_at"],
+        ["provider", "due_at"],
         unique=False,
-        postgresql_where=sa.text("status IN ('submitting', 'pending', 'running', 'unconfirmed')"),
-        sqlite_where=sa.text("status IN ('submitting', 'pending', 'running', 'unconfirmed')"),
+        postgresql_where=sa.text("status IN ('pending', 'running')"),
+        sqlite_where=sa.text("status IN ('pending', 'running')"),
     )
     op.create_index(
         "jobs_queued",
         "jobs",
         ["provider", "model", "due_at", "id"],
         unique=False,
-        postgresql_where=sa.text("status = 'queued'"),
-        sqlite_where=sa.text("status = 'queued'"),
+        postgresql_where=sa.text("status IN ('queued')"),
+        sqlite_where=sa.text("status IN ('queued')"),
     )
     op.create_table(
         "notifications",
