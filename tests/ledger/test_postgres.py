@@ -85,7 +85,7 @@ async def test_a_deadlock_is_run_again(database: PostgresDatabase) -> None:
         connection.execute(update, {"n": second})
 
     await asyncio.gather(database.write(lambda c: both(c, 1, 2)), database.write(lambda c: both(c, 2, 1)))
-    assert len(runs) == 3
+    assert len(runs) > 2
 
 
 @pytest.mark.parametrize(
