@@ -137,10 +137,8 @@ class Poller:
             return None
         log.warning("receiver_refused", job_id=job.id, status_code=code)
         if code is not None and 400 <= code < 500 and code not in _WORTH_REPEATING:
-            warning = (
-                f"the result was found, but the receiver refused it with HTTP {code}; "
-                "check POSTBACK_RECEIVER_URL and POSTBACK_SECRET_KEYS"
-            )
+            suspects = "POSTBACK_MAX_BODY" if code == 413 else "POSTBACK_RECEIVER_URL and POSTBACK_SECRET_KEYS"
+            warning = f"the result was found, but the receiver refused it with HTTP {code}; check {suspects}"
             return self._again(job, None, self._deadline_of(job), warning)
         return self._again(job, None, next_try(min(job.polls + 1, _PATIENCE), self._jitter()))
 
@@ -151,6 +149,8 @@ class Poller:
             if said.disposition is Disposition.FINAL:
                 warning = f"the provider refuses to be asked: {said.code}: {said.message}"
                 wait = max(wait, 60 * SECOND)
+            elif 200 <= said.status <= 299:
+                warning = f"the provider's answer could not be read: {said.message}"
             asked = self._again(job, None, wait, warning)
             throttled = said.disposition is Disposition.THROTTLE
             return replace(asked, throttled=throttled, retry_after=said.retry_after)

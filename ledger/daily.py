@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Text, case, func, null, select, type_coerce, update
+from sqlalchemy import Connection, Text, and_, case, func, not_, null, select, type_coerce, update
 
 from ledger import history, jobs
 from ledger.clock import DAY, rfc3339
@@ -46,6 +46,7 @@ def left(connection: Connection, moment: Moment, provider: str, caps: Caps) -> i
     query = (
         select(table.c.parameters, counting.label("given"), func.count().label("jobs"))
         .where(table.c.provider == provider, table.c.status.not_in(_UNCOUNTED))
+        .where(not_(and_(table.c.status == "failed", table.c.task_id.is_(None))))  # refused: nothing was started
         .where(table.c.sent_at >= moment.now - moment.now % DAY)
         .group_by(table.c.parameters, counting)
     )
@@ -63,12 +64,11 @@ def within(connection: Connection, moment: Moment, due: Sequence[Job], left: int
             fitting.append(job)
         else:
             why = f"held: it would exceed the daily cap of {cap} images for {job.provider}"
-            put_off.append(
-                replace(job, due_at=_midnight(moment)).warned(f"{why}; it waits for 00:00 UTC or a higher cap")
-            )
+            until = "it waits for 00:00 UTC or a higher cap" if asked <= cap else "only a higher cap can let it go"
+            put_off.append(replace(job, due_at=_midnight(moment)).warned(f"{why}; {until}"))
     jobs.save(connection, put_off)
-    until = f"held by the daily cap of {cap} images until {rfc3339(_midnight(moment))}"
-    history.add(connection, [Entry(job.id, moment.now, "held", until) for job in put_off])
+    held = f"held by the daily cap of {cap} images until {rfc3339(_midnight(moment))}"
+    history.add(connection, [Entry(job.id, moment.now, "held", held) for job in put_off])
     return fitting
 
 

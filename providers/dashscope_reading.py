@@ -22,6 +22,7 @@ STATUSES = {
 }
 
 NO_RESULT = "The provider reported success without any result."
+NOT_A_RESULT = Result(None, Fault("Unreadable", "The provider sent something that is not a result."))
 
 
 def read_task(body: Mapping[str, Any], unsaid: JobStatus | None = None) -> Reading:
@@ -76,13 +77,17 @@ def _results(output: Mapping[str, Any]) -> tuple[Result, ...]:
 
 
 def _result(item: Any) -> Result:
+    """One bad item must not hide the images beside it, which are paid for."""
     if isinstance(item, str) or item is None:
         item = {"url": item}
     if not isinstance(item, dict):
-        raise Unreadable("one of its results is not an object")
-    if url := text_of(item, "url"):
-        return Result(url)
-    code, message = text_of(item, "code"), text_of(item, "message")
+        return NOT_A_RESULT
+    try:
+        if url := text_of(item, "url"):
+            return Result(url)
+        code, message = text_of(item, "code"), text_of(item, "message")
+    except Unreadable:
+        return NOT_A_RESULT
     return Result(None, Fault(code or "Unknown", message or "The provider gave neither a URL nor a reason."))
 
 

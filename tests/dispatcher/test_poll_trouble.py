@@ -145,7 +145,9 @@ async def test_a_provider_in_trouble_is_asked_less_and_less_often(stage: Stage, 
     pauses = [(after - before) // SECOND for before, after in pairwise(stage.dashscope.times["fetch"])]
     assert pauses == [1, 2, 4, 8, 8]
     now = await stage.now(job)
-    assert (now.status, now.warnings) == ("succeeded", [])
+    assert now.status == "succeeded"
+    # Only what the provider said and nobody can read is for a person to know.
+    assert [warning.split(":")[0] for warning in now.warnings] in ([], ["the provider's answer could not be read"])
 
 
 async def test_retry_after_is_honoured(stage: Stage) -> None:

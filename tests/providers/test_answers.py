@@ -15,6 +15,15 @@ def task(**output: Any) -> bytes:
     return json.dumps({"output": {"task_id": "t", "task_status": "SUCCEEDED", **output}}).encode()
 
 
+@pytest.mark.parametrize("bad", [7, {"url": 7}, {"code": 7}, ["x"]])
+def test_one_bad_result_does_not_hide_the_others(bad: object) -> None:
+    reading = DASHSCOPE.read_callback(task(results=[bad, {"url": "https://images.example/1.png"}]))
+    assert reading.status is JobStatus.SUCCEEDED
+    assert [result.url for result in reading.results] == [None, "https://images.example/1.png"]
+    assert reading.results[0].error is not None
+    assert reading.results[0].error.code == "Unreadable"
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -35,9 +44,6 @@ def task(**output: Any) -> bytes:
         task(task_id="a b "),
         task(task_id="x" * 256),
         task(results={}),
-        task(results=[7]),
-        task(results=[{"url": 7}]),
-        task(results=[{"code": 7}]),
         task(choices=[7]),
         task(choices=[{"message": {"content": "x"}}]),
         task(video_url=7),
