@@ -35,6 +35,7 @@ def accept(
     """
     held = jobs.lock(connection, (arrival.job_id for arrival in arrivals))
     outbox = Outbox(connection, moment)
+    outbox.expect(held.values())
     verdicts: list[str | None] = []
     copies: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []

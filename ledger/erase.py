@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, delete, select
 
-from ledger import artifacts, jobs
+from ledger import artifacts, jobs, one_offs
 from ledger.errors import Refused
 from ledger.lifecycle import DELETABLE_JOB
 from ledger.moment import Moment
@@ -20,6 +20,7 @@ def erase(connection: Connection, moment: Moment, job_id: str) -> None:
     connection.execute(mine.order_by(deliveries.c.id).with_for_update()).all()
     connection.execute(delete(attempts).where(attempts.c.delivery_id.in_(mine)))
     artifacts.discard(connection, moment, job_id)
+    one_offs.erase(connection, job_id)
     for belonging in (deliveries, notifications, callbacks, history):
         connection.execute(delete(belonging).where(belonging.c.job_id == job_id))
     connection.execute(delete(table).where(table.c.id == job_id))

@@ -28,6 +28,11 @@ class Ids:
         return f"{prefix}_{_base32(_uuid7(self._last >> _RANDOM_BITS, self._last & _RANDOM_MASK))}"
 
 
+def first(prefix: str, now: int) -> str:
+    """An id that sorts before all that are made at `now` (milliseconds) or later."""
+    return f"{prefix}_{_base32(_uuid7(max(now, 0), 0))}"
+
+
 def is_id(text: str, prefix: str) -> bool:
     """Whether `text` could be an id of that kind."""
     return text.startswith(prefix + "_") and _SHAPE.fullmatch(text) is not None

@@ -50,6 +50,8 @@ class Job:
     callback_counts: dict[str, int] = field(default_factory=dict)
     idempotency_key: str | None = None
     idempotency_digest: str | None = None
+    subscribers: list[str] | None = None
+    notify_id: str | None = None
 
     @classmethod
     def of(cls, row: Row[Any]) -> Self:

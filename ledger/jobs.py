@@ -7,17 +7,29 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ledger import history
+from ledger import history, one_offs
 from ledger.errors import KeyReused, NotFound, Refused
 from ledger.history import Entry
 from ledger.job import Job
 from ledger.lifecycle import RESUBMITTABLE_JOB
 from ledger.moment import Moment
+from ledger.one_offs import Target
 from ledger.outbox import Outbox
 from ledger.pages import Page, page
 from ledger.schema import jobs
 
-_FIXED = ("id", "provider", "model", "input", "parameters", "metadata", "created_at", "resubmit_of")
+_FIXED = (
+    "id",
+    "provider",
+    "model",
+    "input",
+    "parameters",
+    "metadata",
+    "created_at",
+    "resubmit_of",
+    "subscribers",
+    "notify_id",
+)
 _CHANGING = [column.name for column in fields(Job) if column.name not in _FIXED]
 _UPDATE = (
     update(jobs).where(jobs.c.id == bindparam("this_id")).values({name: bindparam(f"new_{name}") for name in _CHANGING})
@@ -26,7 +38,10 @@ _UPDATE = (
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A job that someone asks for. `idempotency_digest` is a hash of the request that came with the key."""
+    """A job that someone asks for. `idempotency_digest` is a hash of the request that came with the key.
+
+    `subscribers` are those that alone are told of it, None for all that want it; `notify` is told besides.
+    """
 
     provider: str
     model: str
@@ -37,6 +52,8 @@ class Draft:
     resubmit_of: str | None = None
     idempotency_key: str | None = None
     idempotency_digest: str | None = None
+    subscribers: list[str] | None = None
+    notify: Target | None = None
 
 
 class KeysReused(KeyReused):
@@ -76,7 +93,9 @@ def create_all(connection: Connection, moment: Moment, drafts: Sequence[Draft]) 
     answers, new = _matched(moment, drafts, known)
     try:
         with connection.begin_nested():
-            _insert(connection, new)
+            _insert(connection, [job for job, _ in new])
+            targets = ((job.notify_id, job.id, draft.notify) for job, draft in new)
+            one_offs.register(connection, moment, targets)
     except IntegrityError:
         # On PostgreSQL the same key may have come to another process in this very moment.
         if _by_key(connection, drafts).keys() <= known.keys():
@@ -164,6 +183,8 @@ def resubmit(connection: Connection, moment: Moment, job_id: str) -> Job:
             parameters=old.parameters,
             metadata=old.metadata,
             resubmit_of=old.id,
+            subscribers=old.subscribers,
+            notify=None if old.notify_id is None else one_offs.target_of(connection, old.notify_id),
         ),
     )
     history.add(connection, [Entry(old.id, moment.now, "resubmitted", f"resubmitted as {job.id}")])
@@ -177,15 +198,19 @@ def _by_key(connection: Connection, drafts: Sequence[Draft]) -> dict[str, Job]:
     return {row.idempotency_key: Job.of(row) for row in rows}
 
 
-def _matched(moment: Moment, drafts: Sequence[Draft], known: Mapping[str, Job]) -> tuple[list[Job], list[Job]]:
-    """Each draft's job, and those of them that are new. Raises `KeysReused`."""
-    made, answers, new, reused = dict(known), [], [], []
+def _matched(
+    moment: Moment, drafts: Sequence[Draft], known: Mapping[str, Job]
+) -> tuple[list[Job], list[tuple[Job, Draft]]]:
+    """Each draft's job, and those of them that are new with their drafts. Raises `KeysReused`."""
+    made, reused = dict(known), []
+    answers: list[Job] = []
+    new: list[tuple[Job, Draft]] = []
     for position, draft in enumerate(drafts):
         key = draft.idempotency_key
         job = made.get(key) if key is not None else None
         if job is None:
             job = _recorded(moment, draft)
-            new.append(job)
+            new.append((job, draft))
             made |= {key: job} if key is not None else {}
         elif job.idempotency_digest != draft.idempotency_digest:
             reused.append(position)
@@ -210,6 +235,8 @@ def _recorded(moment: Moment, draft: Draft) -> Job:
         resubmit_of=draft.resubmit_of,
         idempotency_key=draft.idempotency_key,
         idempotency_digest=draft.idempotency_digest,
+        subscribers=draft.subscribers,
+        notify_id=None if draft.notify is None else moment.id("sub"),
     )
 
 

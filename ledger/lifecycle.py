@@ -68,7 +68,11 @@ DELIVERY: dict[str, State] = {
     ),
     "delivered": State("the subscriber answered 2xx", "a person who redelivers", ("pending",)),
     "dead": State("its schedule is used up", "a person who redelivers or recovers", ("pending",)),
-    "skipped": State("its subscriber was disabled or deleted", "a person who redelivers or recovers", ("pending",)),
+    "skipped": State(
+        "its subscriber was disabled or deleted",
+        "a person who redelivers or recovers, or an attempt that was under way and arrived",
+        ("pending", "delivered"),
+    ),
 }
 
 ARTIFACT: dict[str, State] = {

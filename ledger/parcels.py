@@ -1,19 +1,30 @@
-"""Claiming deliveries that are due: ready subscribers first, then the oldest few of each.
+"""Claiming deliveries that are due: ready lanes first, then the oldest few of each.
 
-The cost depends on the number of subscribers, not on how much any of them is owed.
+The cost depends on the number of lanes that have something open, not on how much waits in any of them.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any
 
 from sqlalchemy import Connection, func, select, union_all, update
 
+from ledger import lanes
+from ledger.clock import SECOND
+from ledger.columns import in_states
+from ledger.lane import DEFAULT_MAX_IN_FLIGHT, Lane
 from ledger.lifecycle import OPEN_DELIVERY
 from ledger.moment import Moment
 from ledger.schema import deliveries as table
-from ledger.schema import in_states, notifications
+from ledger.schema import notifications
 from ledger.schema import subscribers as subscriber_table
+
+CATCH_UP = SECOND // 10
+"""How far a paced lane may make up for a claim that came late, in milliseconds: enough to keep its rate."""
+
+SOON = 50
+"""When to look again for a lane that another process is claiming from, in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,75 +35,43 @@ class Claim:
     next_due: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """How many deliveries of a lane may be taken now, at most, and where its pace begins to count."""
+
+    lane: Lane
+    count: int
+    interval: float
+    start: float
+
+
 def claim(connection: Connection, moment: Moment, *, limit: int, lease: int) -> Claim:
-    """Takes due deliveries: ready subscribers first, then the oldest few of each, so that none waits for another.
+    """Takes due deliveries: ready lanes first, then the oldest few of each, so that none waits for another.
 
     `lease` is how long an attempt may take, in milliseconds.
     """
-    due = (
-        select(func.min(table.c.due_at))
-        .where(table.c.subscriber_id == subscriber_table.c.id, in_states(table, *OPEN_DELIVERY))
-        .scalar_subquery()
-    )
-    waiting = connection.execute(
-        select(subscriber_table.c.id, subscriber_table.c.max_in_flight, due.label("due"))
-        .where(subscriber_table.c.enabled)
-        .order_by("due")
-    ).all()
-    ready = [row for row in waiting if row.due is not None and row.due <= moment.now]
-    later = [row.due for row in waiting if row.due is not None and row.due > moment.now]
-    ids = _oldest(connection, moment, ready, limit) if ready else []
-    if ids:
-        taken = {"status": "delivering", "due_at": moment.now + lease}
-        connection.execute(update(table).where(table.c.id.in_(ids)).values(**taken, lease=table.c.lease + 1))
+    waiting = lanes.waiting(connection)
+    ready = [key for key, due in waiting if due <= moment.now]
+    later = [due for _, due in waiting if due > moment.now]
+    shares, more = _shares(connection, moment, ready)
+    taken = _oldest(connection, moment, shares[:limit], limit)
+    if taken:
+        lent = {"status": "delivering", "due_at": moment.now + lease}
+        connection.execute(update(table).where(table.c.id.in_(list(taken))).values(**lent, lease=table.c.lease + 1))
+        more += _paced(connection, shares, list(taken.values()))
     # Whoever took less than there was asks again at once when an attempt ends; this is for the rest.
-    return Claim(_parcels(connection, ids), min(later, default=None))
+    return Claim(_sendable(connection, moment, load(connection, taken)), min(later + more, default=None))
 
 
-def _oldest(connection: Connection, moment: Moment, ready: Sequence[Any], limit: int) -> list[str]:
-    able = _rooms(connection, moment, ready)[:limit]
-    parts = [
-        select(table.c.id)
-        .where(table.c.subscriber_id == subscriber_id, in_states(table, *OPEN_DELIVERY))
-        .where(table.c.due_at <= moment.now)
-        .order_by(table.c.due_at)
-        .limit(min(room, max(1, limit // len(able))))
-        .subquery()
-        for subscriber_id, room in able
-    ]
-    if not parts:
-        return []
-    due = union_all(*(select(part.c.id) for part in parts)).subquery()
-    locked = select(table.c.id).where(table.c.id.in_(select(due.c.id)), in_states(table, *OPEN_DELIVERY))
-    # The due time is asked again under the lock: another forwarder may have claimed the row since.
-    locked = locked.where(table.c.due_at <= moment.now).with_for_update(skip_locked=True)
-    return [row.id for row in connection.execute(locked)]
-
-
-def _rooms(connection: Connection, moment: Moment, ready: Sequence[Any]) -> list[tuple[str, int]]:
-    """How many more each subscriber may be sent at once, without those that are full."""
-    ids = sorted(row.id for row in ready)
-    # Held, or two processes would count before either takes.
-    held = select(subscriber_table.c.id).where(subscriber_table.c.id.in_(ids))
-    connection.execute(held.order_by(subscriber_table.c.id).with_for_update())
-    counted = connection.execute(
-        select(table.c.subscriber_id, func.count().label("sending"))
-        .where(table.c.status == "delivering", table.c.due_at > moment.now)
-        .where(table.c.subscriber_id.in_(ids))
-        .group_by(table.c.subscriber_id)
-    )
-    busy: dict[str, int] = {row.subscriber_id: row.sending for row in counted}
-    rooms = ((row.id, row.max_in_flight - busy.get(row.id, 0)) for row in ready)
-    return [(subscriber_id, room) for subscriber_id, room in rooms if room > 0]
-
-
-def _parcels(connection: Connection, ids: Sequence[str]) -> Sequence[Any]:
+def load(connection: Connection, ids: Collection[str]) -> Sequence[Any]:
+    """All that an attempt of these deliveries needs."""
     if not ids:
         return []
     return connection.execute(
         select(
             table.c.id,
             table.c.lease,
+            table.c.lane,
             table.c.attempt_count,
             table.c.attempts_before,
             table.c.due_at,
@@ -101,12 +80,107 @@ def _parcels(connection: Connection, ids: Sequence[str]) -> Sequence[Any]:
             table.c.notification_id,
             table.c.subscriber_id,
             notifications.c.body,
+            subscriber_table.c.enabled,
+            subscriber_table.c.disabled_reason,
             subscriber_table.c.url,
+            subscriber_table.c.payload,
+            subscriber_table.c.schedule,
             subscriber_table.c.sealed_headers,
             subscriber_table.c.sealed_secret,
+            subscriber_table.c.sealed_private_key,
             subscriber_table.c.old_secrets,
         )
         .join(notifications, notifications.c.id == table.c.notification_id)
         .join(subscriber_table, subscriber_table.c.id == table.c.subscriber_id)
-        .where(table.c.id.in_(ids))
+        .where(table.c.id.in_(list(ids)))
     ).all()
+
+
+def _shares(connection: Connection, moment: Moment, ready: Sequence[str]) -> tuple[list[_Share], list[int]]:
+    """What each ready lane may have now, and when those may have more that have to wait."""
+    if not ready:
+        return [], []
+    held = lanes.hold(connection, ready, skip_held=True)
+    limits = _limits(connection, ready)
+    busy = _under_way(connection, moment, ready)
+    shares, later = [], []
+    for key in ready:
+        lane = held.get(key)
+        if lane is None:
+            lanes.open_lane(connection, key)  # an older version of Postback may have written the delivery
+            later.append(moment.now + SOON)
+            continue
+        most, rate_limit = limits.get(key, (DEFAULT_MAX_IN_FLIGHT, None))
+        share = _share(lane, moment.now, lane.room(most, busy.get(key, 0)), lane.interval(rate_limit))
+        if lane.paused_until is not None and lane.paused_until > moment.now:
+            later.append(lane.paused_until)
+        elif share.start > moment.now:
+            later.append(ceil(share.start))
+        elif share.count:
+            shares.append(share)
+    return shares, later
+
+
+def _share(lane: Lane, now: int, room: int, interval: float) -> _Share:
+    if not interval:
+        return _Share(lane, room, interval, now)
+    start = max(lane.next_at, now - CATCH_UP)
+    return _Share(lane, min(room, int((now - start) // interval) + 1), interval, start)
+
+
+def _limits(connection: Connection, ready: Sequence[str]) -> dict[str, tuple[int, float | None]]:
+    columns = (subscriber_table.c.id, subscriber_table.c.max_in_flight, subscriber_table.c.rate_limit)
+    found = connection.execute(select(*columns).where(subscriber_table.c.id.in_(ready)))
+    return {row.id: (row.max_in_flight, row.rate_limit) for row in found}
+
+
+def _under_way(connection: Connection, moment: Moment, ready: Sequence[str]) -> dict[str, int]:
+    """How many attempts of each lane are being made; an expired lease is no attempt any more."""
+    counted = connection.execute(
+        select(table.c.lane, func.count().label("sending"))
+        .where(in_states(table, "delivering"), table.c.due_at > moment.now, table.c.lane.in_(ready))
+        .group_by(table.c.lane)
+    )
+    return {row.lane: row.sending for row in counted}
+
+
+def _oldest(connection: Connection, moment: Moment, shares: Sequence[_Share], limit: int) -> dict[str, str]:
+    """The deliveries to take, and the lane of each."""
+    parts = [
+        select(table.c.id)
+        .where(table.c.lane == share.lane.key, in_states(table, *OPEN_DELIVERY))
+        .where(table.c.due_at <= moment.now)
+        .order_by(table.c.due_at)
+        .limit(min(share.count, max(1, limit // len(shares))))
+        .subquery()
+        for share in shares
+    ]
+    if not parts:
+        return {}
+    due = union_all(*(select(part.c.id) for part in parts)).subquery()
+    locked = select(table.c.id, table.c.lane).where(table.c.id.in_(select(due.c.id)), in_states(table, *OPEN_DELIVERY))
+    # The due time is asked again under the lock: another forwarder may have claimed the row since.
+    locked = locked.where(table.c.due_at <= moment.now).with_for_update(skip_locked=True)
+    return {row.id: row.lane for row in connection.execute(locked)}
+
+
+def _paced(connection: Connection, shares: Sequence[_Share], taken: Sequence[str]) -> list[int]:
+    """Moves the pace of the lanes that have one; returns when each may send again."""
+    moved = [
+        replace(share.lane, next_at=share.start + taken.count(share.lane.key) * share.interval)
+        for share in shares
+        if share.interval and share.lane.key in taken
+    ]
+    lanes.save(connection, moved)
+    return [ceil(lane.next_at) for lane in moved]
+
+
+def _sendable(connection: Connection, moment: Moment, rows: Sequence[Any]) -> Sequence[Any]:
+    """Those whose subscriber wants them. One disabled while its delivery was being written gets it skipped, visibly."""
+    unwanted = [row.id for row in rows if not row.enabled]
+    if unwanted:
+        skipped = {"status": "skipped", "due_at": None, "finished_at": moment.now}
+        connection.execute(
+            update(table).where(table.c.id.in_(unwanted)).values(**skipped, last_error="the subscriber is disabled")
+        )
+    return [row for row in rows if row.enabled]

@@ -8,13 +8,13 @@ from sqlalchemy import Connection, func, select, update
 
 from ledger import history, jobs
 from ledger.clock import MINUTE
+from ledger.columns import in_states
 from ledger.history import Entry
 from ledger.job import Job
 from ledger.lifecycle import WATCHED_JOB
 from ledger.moment import Moment
 from ledger.outbox import Outbox
 from ledger.pace import reserve, throttled
-from ledger.schema import in_states
 from ledger.schema import jobs as table
 from ledger.verdict import Reading, progressed
 

@@ -7,11 +7,11 @@ from sqlalchemy import Connection, or_, select
 
 from ledger import history, jobs
 from ledger.clock import MINUTE
+from ledger.columns import in_states
 from ledger.history import Entry
 from ledger.job import Job
 from ledger.lifecycle import WATCHED_JOB
 from ledger.moment import Moment
-from ledger.schema import in_states
 from ledger.schema import jobs as table
 
 ASKING = 1 * MINUTE

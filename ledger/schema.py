@@ -4,70 +4,16 @@ There are no foreign keys: they would lock a subscriber's row for every delivery
 a job is erased by `ledger.erase`.
 """
 
-import json
-from typing import Any
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    ColumnElement,
-    Dialect,
-    Float,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    TypeDecorator,
-    bindparam,
-    text,
-)
-
-
-class Json(TypeDecorator[Any]):
-    """A JSON value as text. Not JSONB: PostgreSQL refuses `\\u0000` there, and numbers must stay as they came."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        return None if value is None else json.loads(value)
-
-
-class Words(TypeDecorator[str]):
-    """Text as others sent it. PostgreSQL cannot store U+0000, which JSON may hold: it is kept as U+FFFD."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return None if value is None else value.replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-def _id(name: str = "id", **options: Any) -> Column[str]:
-    return Column(name, Text, **options)
-
-
-def _when(name: str, **options: Any) -> Column[int]:
-    return Column(name, BigInteger, **options)
-
-
-def in_states(table: Table, *states: str) -> ColumnElement[bool]:
-    """`status IN (…)` with the states as literals: only then does a database see that a partial index fits."""
-    return table.c.status.in_(bindparam(None, states, expanding=True, literal_execute=True))
-
+from ledger.columns import Json, Words, key, partial, when
 
 schema = MetaData()
 
 jobs = Table(
     "jobs",
     schema,
-    _id(primary_key=True),
+    key(primary_key=True),
     Column("provider", Text, nullable=False),
     Column("model", Words, nullable=False),
     Column("status", Text, nullable=False),
@@ -81,16 +27,16 @@ jobs = Table(
     Column("error", Json),
     Column("warnings", Json, nullable=False),
     Column("resubmit_of", Text),
-    _when("created_at", nullable=False),
-    _when("submitted_at"),
-    _when("finished_at"),
+    when("created_at", nullable=False),
+    when("submitted_at"),
+    when("finished_at"),
     # What moves it on: when it is next due (an expired lease is due too), and how often it was claimed (the fence).
-    _when("due_at"),
+    when("due_at"),
     Column("lease", Integer, nullable=False),
     # When its submission was sent, or is to be, and whether it may have left: until then nothing is paid.
-    _when("sent_at"),
+    when("sent_at"),
     Column("sending", Boolean, nullable=False),
-    _when("deadline_at"),
+    when("deadline_at"),
     Column("tries", Integer, nullable=False),
     Column("polls", Integer, nullable=False),
     # Something said that asking now is worth it: the provider's list, or a push.
@@ -101,48 +47,26 @@ jobs = Table(
     Column("callback_counts", Json, nullable=False),
     Column("idempotency_key", Words),
     Column("idempotency_digest", Text),
+    # Who alone is notified, if it names them: subscribers, and the one-off subscriber of its `notify_url`.
+    Column("subscribers", Json),
+    key("notify_id"),
     Index("jobs_by_status", "status", "id"),
     Index("jobs_by_provider_model", "provider", "model", "id"),
-    Index(
-        "jobs_by_task",
-        "task_id",
-        postgresql_where=text("task_id IS NOT NULL"),
-        sqlite_where=text("task_id IS NOT NULL"),
-    ),
-    Index(
-        "jobs_by_idempotency_key",
-        "idempotency_key",
-        unique=True,
-        postgresql_where=text("idempotency_key IS NOT NULL"),
-        sqlite_where=text("idempotency_key IS NOT NULL"),
-    ),
-    Index(
-        "jobs_queued",
-        "provider",
-        "model",
-        "due_at",
-        "id",
-        postgresql_where=text("status IN ('queued')"),
-        sqlite_where=text("status IN ('queued')"),
-    ),
-    Index(
-        "jobs_watched",
-        "provider",
-        "due_at",
-        postgresql_where=text("status IN ('pending', 'running')"),
-        sqlite_where=text("status IN ('pending', 'running')"),
-    ),
+    partial("jobs_by_task", "task_id", where="task_id IS NOT NULL"),
+    partial("jobs_by_idempotency_key", "idempotency_key", where="idempotency_key IS NOT NULL", unique=True),
+    partial("jobs_queued", "provider", "model", "due_at", "id", where="status IN ('queued')"),
+    partial("jobs_watched", "provider", "due_at", where="status IN ('pending', 'running')"),
 )
 
 callbacks = Table(
     "callbacks",
     schema,
-    _id(primary_key=True),
-    _id("job_id", nullable=False),
+    key(primary_key=True),
+    key("job_id", nullable=False),
     Column("task_id", Words),
     Column("provider", Text, nullable=False),
     Column("verdict", Text, nullable=False),
-    _when("received_at", nullable=False),
+    when("received_at", nullable=False),
     Column("headers", Json, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Index("callbacks_by_job", "job_id", "id"),
@@ -153,7 +77,7 @@ callbacks = Table(
 subscribers = Table(
     "subscribers",
     schema,
-    _id(primary_key=True),
+    key(primary_key=True),
     Column("url", Words, nullable=False),
     Column("events", Json, nullable=False),
     Column("description", Words),
@@ -168,29 +92,74 @@ subscribers = Table(
     Column("rate_limit", Float),
     Column("enabled", Boolean, nullable=False),
     Column("disabled_reason", Words),
-    _when("created_at", nullable=False),
-    _when("deleted_at"),
+    when("created_at", nullable=False),
+    when("deleted_at"),
+    # Which jobs it wants, how much of them, and when it is tried again (in milliseconds; None is as the settings say).
+    Column("filter", Json),
+    Column("payload", Text, nullable=False, server_default=text("'full'")),
+    Column("schedule", Json),
+    # Signs with ed25519 too, for those that chose it; what it verifies with is no secret.
+    Column("sealed_private_key", Text),
+    Column("public_key", Text),
+    # A one-off subscriber belongs to the one job that brought its URL along.
+    key("job_id"),
+    partial("subscribers_standing", "id", where="job_id IS NULL"),
+    partial("subscribers_of_jobs", "job_id", where="job_id IS NOT NULL"),
+)
+
+lanes = Table(
+    "lanes",
+    schema,
+    # How those are doing whose deliveries share one queue: a subscriber, or all one-off URLs at one host.
+    key("key", primary_key=True),
+    # Consecutive failed attempts, since when, and when the operators were warned of it.
+    Column("failures", Integer, nullable=False),
+    when("failing_since"),
+    when("warned_at"),
+    # Nothing is sent before; then, while it is probed, one delivery at a time.
+    when("paused_until"),
+    Column("probing", Boolean, nullable=False),
+    # When it last asked to be slowed down, the milliseconds between two sends since, and when the next slot is free.
+    when("slowed_at"),
+    Column("spacing", Float(53), nullable=False),
+    Column("next_at", Float(53), nullable=False),
+)
+
+audit = Table(
+    "audit",
+    schema,
+    # Who changed a subscriber, and what.
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    key("subscriber_id", nullable=False),
+    when("at", nullable=False),
+    Column("actor", Words, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("changes", Json, nullable=False),
+    Index("audit_by_subscriber", "subscriber_id", "id"),
 )
 
 notifications = Table(
     "notifications",
     schema,
-    _id(primary_key=True),
-    _id("job_id"),
+    key(primary_key=True),
+    key("job_id"),
     Column("type", Text, nullable=False),
     Column("sequence", Integer, nullable=False),
-    _when("created_at", nullable=False),
+    when("created_at", nullable=False),
     Column("body", LargeBinary, nullable=False),
+    # Which transaction wrote it, so that a stream skips nothing that commits late: `ledger.stream`.
+    Column("serial", BigInteger, nullable=False, server_default=text("0")),
     Index("notifications_by_job", "job_id", "id"),
+    Index("notifications_by_serial", "serial", "id"),
 )
 
 deliveries = Table(
     "deliveries",
     schema,
-    _id(primary_key=True),
-    _id("notification_id", nullable=False),
-    _id("subscriber_id", nullable=False),
-    _id("job_id"),
+    key(primary_key=True),
+    key("notification_id", nullable=False),
+    key("subscriber_id", nullable=False),
+    key("job_id"),
     Column("type", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("attempt_count", Integer, nullable=False),
@@ -198,37 +167,37 @@ deliveries = Table(
     Column("attempts_before", Integer, nullable=False),
     Column("trigger", Text, nullable=False),
     # When it is next due: its next attempt, or while `delivering` the end of the lease.
-    _when("due_at"),
+    when("due_at"),
     Column("lease", Integer, nullable=False),
     Column("last_error", Words),
-    _when("created_at", nullable=False),
-    _when("finished_at"),
+    when("created_at", nullable=False),
+    when("finished_at"),
+    # Which queue it waits in: that of its subscriber, or of the host of its one-off URL.
+    Column("lane", Text, nullable=False, server_default=text("''")),
     Index("deliveries_by_job", "job_id", "id"),
     Index("deliveries_by_notification", "notification_id", "id"),
     Index("deliveries_by_subscriber", "subscriber_id", "id"),
     Index("deliveries_by_status", "status", "id"),
-    Index(
-        "deliveries_open",
-        "subscriber_id",
-        "due_at",
-        postgresql_where=text("status IN ('pending', 'delivering')"),
-        sqlite_where=text("status IN ('pending', 'delivering')"),
-    ),
+    partial("deliveries_open", "lane", "due_at", where="status IN ('pending', 'delivering')"),
+    partial("deliveries_under_way", "lane", where="status IN ('delivering')"),
 )
 
 attempts = Table(
     "attempts",
     schema,
-    _id(primary_key=True),
-    _id("delivery_id", nullable=False),
+    key(primary_key=True),
+    key("delivery_id", nullable=False),
     Column("number", Integer, nullable=False),
     Column("trigger", Text, nullable=False),
-    _when("started_at", nullable=False),
+    when("started_at", nullable=False),
     Column("duration_ms", Integer, nullable=False),
     Column("status_code", Integer),
     Column("error_class", Text),
     Column("error", Words),
     Column("response_excerpt", Words),
+    Column("request_headers", Json),
+    Column("response_headers", Json),
+    Column("timing", Json),
     Index("attempts_by_delivery", "delivery_id", "number", unique=True),
 )
 
@@ -237,8 +206,8 @@ history = Table(
     schema,
     # Only what no other table tells: submissions, polls that changed something, what a person did.
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-    _id("job_id", nullable=False),
-    _when("at", nullable=False),
+    key("job_id", nullable=False),
+    when("at", nullable=False),
     Column("type", Text, nullable=False),
     Column("summary", Words, nullable=False),
     Index("history_by_job", "job_id", "id"),
@@ -248,7 +217,7 @@ paces = Table(
     "paces",
     schema,
     # Evenly spaced slots shared by every process on the database: when the next one is free.
-    Column("key", Text, primary_key=True),
+    key("key", primary_key=True),
     Column("next_at", Float(53), nullable=False),
     # How many times slower than the setting it goes at present, since the provider throttled.
     Column("slowdown", Float(53), nullable=False),
@@ -257,27 +226,22 @@ paces = Table(
 artifacts = Table(
     "artifacts",
     schema,
-    _id(primary_key=True),
-    _id("job_id", nullable=False),
+    key(primary_key=True),
+    key("job_id", nullable=False),
     Column("position", Integer, nullable=False),
     Column("source_url", Words, nullable=False),
     Column("status", Text, nullable=False),
     Column("attempt_count", Integer, nullable=False),
-    _when("due_at"),
+    when("due_at"),
     Column("lease", Integer, nullable=False),
     Column("last_error", Words),
     Column("media_type", Text),
     Column("size", BigInteger),
     Column("sha256", Text),
-    _when("created_at", nullable=False),
-    _when("finished_at"),
+    when("created_at", nullable=False),
+    when("finished_at"),
     Index("artifacts_by_job", "job_id", "position", unique=True),
-    Index(
-        "artifacts_open",
-        "due_at",
-        postgresql_where=text("status IN ('pending', 'copying', 'discarded')"),
-        sqlite_where=text("status IN ('pending', 'copying', 'discarded')"),
-    ),
+    partial("artifacts_open", "due_at", where="status IN ('pending', 'copying', 'discarded')"),
 )
 
 facts = Table(

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, func, select, update
 
 from ledger import daily, history, jobs
 from ledger.clock import SECOND, rfc3339
+from ledger.columns import in_states
 from ledger.daily import Caps
 from ledger.history import Entry
 from ledger.job import Job
@@ -18,7 +19,6 @@ from ledger.lifecycle import IN_FLIGHT_JOB, WATCHED_JOB
 from ledger.moment import Moment
 from ledger.outbox import Outbox
 from ledger.pace import Limits, Slots, hold, reserve, throttled
-from ledger.schema import in_states
 from ledger.schema import jobs as table
 from ledger.verdict import Fault
 

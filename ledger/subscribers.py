@@ -1,26 +1,31 @@
 """Subscribers: registered webhooks. Secrets and custom headers are sealed before they get here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from ledger import audit, lanes
 from ledger.clock import rfc3339
-from ledger.errors import NotFound, Refused
+from ledger.columns import in_states
+from ledger.errors import NotFound
+from ledger.events import DEFAULT_EVENTS
 from ledger.keys import SecretKeys
+from ledger.lane import DEFAULT_MAX_IN_FLIGHT, Lane
 from ledger.lifecycle import OPEN_DELIVERY
 from ledger.moment import Moment
-from ledger.outbox import DEFAULT_EVENTS, Outbox
+from ledger.outbox import Outbox
 from ledger.pages import Page, page
-from ledger.schema import deliveries, in_states, subscribers
-
-DEFAULT_MAX_IN_FLIGHT = 10
+from ledger.schema import deliveries, subscribers
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A subscriber that someone registers."""
+    """A subscriber that someone registers; with a `job_id` it is the one-off of that job's own URL.
+
+    `schedule` holds its own delays in milliseconds, None where the settings' schedule is good for it.
+    """
 
     url: str
     sealed_secret: str
@@ -31,24 +36,28 @@ class Draft:
     metadata: dict[str, Any] = field(default_factory=dict)
     max_in_flight: int = DEFAULT_MAX_IN_FLIGHT
     rate_limit: float | None = None
+    filter: dict[str, Any] | None = None
+    payload: str = "full"
+    schedule: list[int] | None = None
+    sealed_private_key: str | None = None
+    public_key: str | None = None
+    job_id: str | None = None
 
 
-def create(connection: Connection, moment: Moment, draft: Draft) -> Row[Any]:
-    """Registers a subscriber."""
+def create(connection: Connection, moment: Moment, draft: Draft, by: str = audit.SYSTEM) -> Row[Any]:
+    """Registers a subscriber. `by` is who did it, here and below."""
     subscriber_id = moment.id("sub")
-    connection.execute(
-        insert(subscribers),
-        {
-            **asdict(draft),
-            "id": subscriber_id,
-            "old_secrets": [],
-            "enabled": True,
-            "disabled_reason": None,
-            "created_at": moment.now,
-            "deleted_at": None,
-        },
-    )
+    row = new_row(subscriber_id, draft, moment.now)
+    connection.execute(insert(subscribers), row)
+    lanes.open_lane(connection, subscriber_id)
+    audit.record(connection, moment, subscriber_id, by, "created", audit.differences({}, row))
     return get(connection, subscriber_id)
+
+
+def new_row(subscriber_id: str, draft: Draft, now: int) -> dict[str, Any]:
+    """The row of a subscriber that is new at `now`."""
+    fresh = {"old_secrets": [], "enabled": True, "disabled_reason": None, "deleted_at": None}
+    return {**asdict(draft), **fresh, "id": subscriber_id, "created_at": now}
 
 
 def get(connection: Connection, subscriber_id: str) -> Row[Any]:
@@ -61,12 +70,22 @@ def get(connection: Connection, subscriber_id: str) -> Row[Any]:
 
 
 def find(connection: Connection, *, cursor: str | None, limit: int) -> Page[Row[Any]]:
-    """Subscribers, newest first. Raises `BadCursor`."""
-    query = select(subscribers).where(subscribers.c.deleted_at.is_(None))
+    """Subscribers, newest first, without the one-off ones of jobs. Raises `BadCursor`."""
+    query = select(subscribers).where(subscribers.c.deleted_at.is_(None), subscribers.c.job_id.is_(None))
     return page(connection, query, subscribers, "sub", cursor=cursor, limit=limit)
 
 
-def change(connection: Connection, moment: Moment, subscriber_id: str, changes: Mapping[str, Any]) -> Row[Any]:
+def missing(connection: Connection, ids: Iterable[str]) -> list[str]:
+    """Those of these ids that no subscriber has."""
+    wanted = sorted(set(ids))
+    query = select(subscribers.c.id).where(subscribers.c.id.in_(wanted), subscribers.c.job_id.is_(None))
+    found = {row.id for row in connection.execute(query.where(subscribers.c.deleted_at.is_(None)))}
+    return [one for one in wanted if one not in found]
+
+
+def change(
+    connection: Connection, moment: Moment, subscriber_id: str, changes: Mapping[str, Any], by: str = audit.SYSTEM
+) -> Row[Any]:
     """Changes columns of a subscriber. Disabling it skips what it is owed. Raises `NotFound`."""
     before = get(connection, subscriber_id)
     changes = dict(changes)
@@ -74,51 +93,68 @@ def change(connection: Connection, moment: Moment, subscriber_id: str, changes: 
         changes["disabled_reason"] = None
     if changes:
         connection.execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(**changes))
-    if before.enabled and changes.get("enabled") is False:
-        skip_deliveries(connection, moment, subscriber_id, "the subscriber is disabled")
-    return get(connection, subscriber_id)
+    after = get(connection, subscriber_id)
+    if different := audit.differences(before._asdict(), after._asdict()):
+        audit.record(connection, moment, subscriber_id, by, "changed", different)
+    if before.enabled and not after.enabled:
+        skip_deliveries(connection, moment, after, "the subscriber is disabled")
+        outbox = Outbox(connection, moment)
+        outbox.tell("subscriber.disabled", document(after), but=subscriber_id)
+        outbox.write()
+    if after.job_id is None and (before.url != after.url or (after.enabled and not before.enabled)):
+        # What failed before says nothing of what comes now.
+        lanes.hold(connection, [subscriber_id])
+        lanes.save(connection, [Lane(subscriber_id)])
+    return after
 
 
-def rotate(connection: Connection, moment: Moment, subscriber_id: str, sealed_secret: str, grace: int) -> Row[Any]:
-    """Gives a subscriber a new secret; the present one signs beside it for `grace` milliseconds. Raises `NotFound`."""
+def rotate(
+    connection: Connection,
+    moment: Moment,
+    subscriber_id: str,
+    fresh: Mapping[str, Any],
+    grace: int,
+    by: str = audit.SYSTEM,
+) -> Row[Any]:
+    """Gives a subscriber new secrets; the present ones sign beside them for `grace` milliseconds, with 0 no longer.
+
+    `fresh` holds `sealed_secret`, and for those that sign with ed25519 `sealed_private_key` and `public_key`. Raises
+    `NotFound`.
+    """
     before = get(connection, subscriber_id)
     old = [one for one in before.old_secrets if one["until"] > moment.now]
-    if grace > 0:
-        old.append({"sealed": before.sealed_secret, "until": moment.now + grace})
-    return change(connection, moment, subscriber_id, {"sealed_secret": sealed_secret, "old_secrets": old})
+    replaced = [before._mapping[name] for name in ("sealed_secret", "sealed_private_key") if name in fresh]
+    old += [{"sealed": one, "until": moment.now + grace} for one in replaced if one]
+    return change(connection, moment, subscriber_id, {**fresh, "old_secrets": old if grace > 0 else []}, by)
 
 
-def delete(connection: Connection, moment: Moment, subscriber_id: str) -> None:
+def delete(connection: Connection, moment: Moment, subscriber_id: str, by: str = audit.SYSTEM) -> None:
     """Forgets a subscriber and its secrets; its deliveries stay to be seen. Raises `NotFound`."""
-    get(connection, subscriber_id)
+    row = get(connection, subscriber_id)
     forgotten = {"deleted_at": moment.now, "enabled": False, "sealed_secret": "", "sealed_headers": None}
-    connection.execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(**forgotten, old_secrets=[]))
-    skip_deliveries(connection, moment, subscriber_id, "the subscriber was deleted")
+    forgotten |= {"sealed_private_key": None, "old_secrets": []}
+    connection.execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(**forgotten))
+    audit.record(connection, moment, subscriber_id, by, "deleted", {})
+    skip_deliveries(connection, moment, row, "the subscriber was deleted")
+    lanes.close_lane(connection, subscriber_id)
 
 
-def skip_deliveries(connection: Connection, moment: Moment, subscriber_id: str, why: str) -> None:
+def skip_deliveries(connection: Connection, moment: Moment, row: Row[Any], why: str) -> None:
     """Stops what a subscriber is owed, visibly."""
+    lane = lanes.key_of(row.id, row.url, row.job_id)
     connection.execute(
         update(deliveries)
-        .where(deliveries.c.subscriber_id == subscriber_id, in_states(deliveries, *OPEN_DELIVERY))
+        .where(deliveries.c.lane == lane, in_states(deliveries, *OPEN_DELIVERY))
+        .where(deliveries.c.subscriber_id == row.id)
         .values(status="skipped", due_at=None, finished_at=moment.now, last_error=why)
     )
 
 
-def ping(connection: Connection, moment: Moment, subscriber_id: str) -> str:
-    """Writes a `postback.ping` for one subscriber; returns its delivery's id. Raises `NotFound` and `Refused`."""
-    if not get(connection, subscriber_id).enabled:
-        raise Refused("the subscriber is disabled; enable it first")
-    outbox = Outbox(connection, moment)
-    delivery_id = outbox.send("postback.ping", {"subscriber_id": subscriber_id}, subscriber_id)
-    outbox.write()
-    return delivery_id
-
-
 def live_secrets(row: Row[Any], keys: SecretKeys, now: int) -> list[str]:
-    """The secrets that sign at `now`: the present one, then those in their grace period."""
-    sealed = [row.sealed_secret, *(one["sealed"] for one in row.old_secrets if one["until"] > now)]
-    return [keys.decrypt(one) for one in sealed]
+    """The secrets that sign at `now`: the present ones, then those in their grace period. `whsk_…` are for ed25519."""
+    sealed = [row.sealed_secret, row.sealed_private_key]
+    sealed += [one["sealed"] for one in row.old_secrets if one["until"] > now]
+    return [keys.decrypt(one) for one in sealed if one]
 
 
 def document(row: Row[Any]) -> dict[str, Any]:
@@ -134,5 +170,9 @@ def document(row: Row[Any]) -> dict[str, Any]:
         "disabled_reason": row.disabled_reason,
         "max_in_flight": row.max_in_flight,
         "rate_limit": row.rate_limit,
+        "filter": row.filter,
+        "payload": row.payload,
+        "schedule": row.schedule,
+        "public_key": row.public_key,
         "created_at": rfc3339(row.created_at),
     }

@@ -7,6 +7,7 @@ from typing import Protocol
 from sqlalchemy import Connection, func, select, update
 
 from ledger import history, jobs
+from ledger.columns import in_states
 from ledger.history import Entry
 from ledger.job import Job
 from ledger.lifecycle import WATCHED_JOB
@@ -14,7 +15,6 @@ from ledger.moment import Moment
 from ledger.outbox import Outbox
 from ledger.pace import Slots, reserve
 from ledger.polls import UNHEARD, pace_of
-from ledger.schema import in_states
 from ledger.schema import jobs as table
 from ledger.verdict import FINAL
 

@@ -19,6 +19,7 @@ from ledger.clock import SECOND, Clock, system_now
 from ledger.errors import CannotOpen
 from ledger.facts import check_keys
 from ledger.keys import SecretKeys
+from ledger.lane import Circuit
 from ledger.ledger import Ledger, open_database
 from ledger.pace import Limit
 from ledger.sqlite import SqliteDatabase
@@ -30,6 +31,7 @@ from providers import PROVIDERS
 from receiver import archiver, certificates
 from receiver.archiver import Archiver
 from receiver.certificates import Certificates, Fetch
+from receiver.courier import Courier
 from receiver.egress import Egress
 from receiver.eventbridge import PATH, PROVIDER, EventBridge
 from receiver.forwarder import Forwarder
@@ -79,7 +81,9 @@ class House:
             wake=lambda: self.wake("forwarder", "archiver"),
         )
         self.eventbridge = self._eventbridge(fetch)
+        self.circuit = Circuit(settings.circuit_failures, settings.circuit_cooldown)
         self.ready_until = 0
+        self._courier: Courier | None = None
         self._runners: dict[str, Runner] = {}
         self._closing = AsyncExitStack()
 
@@ -88,6 +92,14 @@ class House:
         for name in loops:
             if name in self._runners:
                 self._runners[name].wake()
+
+    def courier(self) -> Courier:
+        """What carries notifications out, made when first asked for: its connections need a running event loop."""
+        if self._courier is None:
+            egress = Egress(self.settings.allow_networks, self.settings.delivery_timeout)
+            self._closing.push_async_callback(egress.close)
+            self._courier = Courier(self.keys, egress)
+        return self._courier
 
     async def start(self, app: ASGIApp) -> None:
         """Starts the loops. `app` is this process's own HTTP application, for results that stay in the process."""
@@ -168,15 +180,13 @@ class House:
 
     def _start_forwarder(self) -> None:
         settings = self.settings
-        egress = Egress(settings.allow_networks, settings.delivery_timeout)
-        self._closing.push_async_callback(egress.close)
         runner = self._runner("forwarder")
         forwarder = Forwarder(
             self.ledger,
-            self.keys,
-            egress,
+            self.courier(),
             schedule=settings.retry_schedule,
             timeout=settings.delivery_timeout,
+            circuit=self.circuit,
             spawn=runner.spawn,
         )
         runner.start(forwarder.run_once)

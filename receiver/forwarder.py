@@ -1,30 +1,31 @@
 """Sends what is owed: claims due deliveries, signs, POSTs, records the attempt, tries again on the schedule."""
 
-import json
 import random
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import structlog
+from sqlalchemy import Connection
 
-from ledger import deliveries, parcels
+from ledger import parcels, settling
 from ledger.batch import Batch
 from ledger.clock import SECOND
-from ledger.deliveries import Attempt, Settlement
 from ledger.errors import Unavailable
-from ledger.keys import SecretKeys
+from ledger.lane import Circuit
 from ledger.ledger import Ledger
-from ledger.subscribers import live_secrets
-from receiver import signing
-from receiver.egress import Egress, EgressError, Response
-from receiver.schedule import Outcome, Verdict, decide
+from ledger.moment import Moment
+from ledger.settling import Settlement
+from receiver.courier import Carried, Courier
+from receiver.schedule import Outcome, Verdict, asked_pause, decide
 
 log = structlog.get_logger()
 
 LEASE_MARGIN = 15 * SECOND
 """How much longer than the delivery timeout a lease lasts: time to record the attempt."""
 
-MAX_IN_FLIGHT = 64
+MAX_IN_FLIGHT = 256
+"""How many attempts one process makes at once."""
+
 _STATUS = {Verdict.DELIVERED: "delivered", Verdict.RETRY: "pending", Verdict.DEAD: "dead", Verdict.DISABLE: "dead"}
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
@@ -34,28 +35,29 @@ Spawn = Callable[[Coroutine[Any, Any, None]], None]
 class Forwarder:
     """One loop: claims due deliveries as long as there is room, and sends each beside the others.
 
-    `schedule` is the delay before each attempt and `timeout` bounds a whole one, in milliseconds.
+    `schedule` is the delay before each attempt and `timeout` bounds a whole one, in milliseconds; `circuit` says when a
+    subscriber that keeps failing is left alone.
     """
 
     def __init__(
         self,
         ledger: Ledger,
-        keys: SecretKeys,
-        egress: Egress,
+        courier: Courier,
         *,
         schedule: Sequence[int],
         timeout: int,
+        circuit: Circuit,
         spawn: Spawn,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._ledger = ledger
-        self._keys = keys
-        self._egress = egress
+        self._courier = courier
         self._schedule = schedule
         self._lease = timeout + LEASE_MARGIN
         self._spawn = spawn
         self._jitter = jitter
-        self._settle = Batch(ledger, deliveries.settle)
+        self._settle = Batch(ledger, self._record)
+        self._circuit = circuit
         self._busy = 0
 
     async def run_once(self, now: int) -> int | None:
@@ -76,9 +78,8 @@ class Forwarder:
             self._busy -= 1
 
     async def _attempt(self, parcel: Any) -> None:
-        started_at = self._ledger.clock()
-        answer = await self._post(parcel, started_at)
-        settlement = self._settlement(parcel, answer, started_at)
+        carried = await self._courier.carry(parcel, self._ledger.clock())
+        settlement = self._settlement(parcel, carried)
         try:
             settled = await self._settle.add(settlement)
         except Unavailable as error:
@@ -99,54 +100,20 @@ class Forwarder:
             settled=settled,
         )
 
-    async def _post(self, parcel: Any, now: int) -> Response | EgressError:
-        try:
-            headers = self._headers(parcel, now)
-        except ValueError as error:  # also `BadKeys`; none of these quotes a secret
-            return EgressError("guard", f"the delivery cannot be signed: {error}")
-        try:
-            return await self._egress.post(parcel.url, headers, parcel.body)
-        except EgressError as error:
-            return error
+    def _record(self, connection: Connection, moment: Moment, settlements: Sequence[Settlement]) -> list[bool]:
+        return settling.settle(connection, moment, settlements, self._circuit)
 
-    def _headers(self, parcel: Any, now: int) -> dict[str, str]:
-        """Ours, and of the custom ones those that do not stand in for ours, however they are written."""
-        secrets = live_secrets(parcel, self._keys, now)
-        ours = {
-            "content-type": "application/json",
-            "postback-attempt": str(parcel.attempt_count + 1),
-            **signing.headers(secrets, parcel.notification_id, now // SECOND, parcel.body),
-        }
-        custom = json.loads(self._keys.decrypt(parcel.sealed_headers)) if parcel.sealed_headers else {}
-        return {name: value for name, value in custom.items() if name.lower() not in ours} | ours
-
-    def _settlement(self, parcel: Any, answer: Response | EgressError, started_at: int) -> Settlement:
+    def _settlement(self, parcel: Any, carried: Carried) -> Settlement:
         now = self._ledger.clock()
-        outcome = Outcome(None)
-        if isinstance(answer, Response):
-            outcome = Outcome(answer.status, answer.headers.get("retry-after"))
+        outcome = Outcome(carried.attempt.status_code, carried.retry_after)
         tried = parcel.attempt_count + 1 - parcel.attempts_before
-        decision = decide(outcome, tried, self._schedule, now, self._jitter())
+        decision = decide(outcome, tried, parcel.schedule or self._schedule, now, self._jitter())
         return Settlement(
             parcel.id,
             parcel.lease,
-            _attempt_of(answer, started_at, now),
+            carried.attempt,
             _STATUS[decision.verdict],
             due_at=decision.due_at,
+            pause=asked_pause(outcome, now),
             disable="it answered 410 Gone" if decision.verdict is Verdict.DISABLE else None,
         )
-
-
-def _attempt_of(answer: Response | EgressError, started_at: int, now: int) -> Attempt:
-    if isinstance(answer, EgressError):
-        return Attempt(started_at, now - started_at, error_class=answer.error_class, error=answer.message)
-    good = 200 <= answer.status <= 299
-    excerpt = answer.excerpt.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
-    return Attempt(
-        started_at,
-        answer.duration_ms,
-        status_code=answer.status,
-        error_class=None if good else "status",
-        error=None if good else f"the subscriber answered HTTP {answer.status}",
-        response_excerpt=excerpt + (" […cut]" if answer.truncated else ""),
-    )

@@ -67,6 +67,13 @@ def decide(
     return Decision(Verdict.RETRY, now_ms + max(delay, asked or 0))
 
 
+def asked_pause(outcome: Outcome, now_ms: int) -> int:
+    """For how many milliseconds a subscriber as a whole asks to be left alone, which only 429 and 503 can say."""
+    if outcome.status not in (429, 503) or not outcome.retry_after:
+        return 0
+    return parse_retry_after(outcome.retry_after, now_ms) or 0
+
+
 def parse_retry_after(text: str, now_ms: int) -> int | None:
     """How long a Retry-After header asks to wait: 0 to 24 hours in milliseconds, or None if it makes no sense.
 

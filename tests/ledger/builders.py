@@ -9,6 +9,8 @@ from ledger import jobs, parcels, submissions, subscribers
 from ledger.accept import Arrival, accept
 from ledger.job import Job
 from ledger.ledger import Ledger
+from ledger.moment import Moment
+from ledger.outbox import Outbox
 from ledger.pace import Limit
 from ledger.parcels import Claim
 from ledger.submissions import Settlement
@@ -111,6 +113,18 @@ async def subscribed(ledger: Ledger, **changes: Any) -> Row[Any]:
 
 async def claimed(ledger: Ledger, limit: int = 64) -> Claim:
     return await ledger.write(parcels.claim, limit=limit, lease=LEASE)
+
+
+async def owe(ledger: Ledger, subscriber_id: str, count: int = 1) -> list[str]:
+    """Makes that many deliveries due for one subscriber, whatever it listens to; their ids, oldest first."""
+
+    def send(connection: Connection, moment: Moment) -> list[str]:
+        outbox = Outbox(connection, moment)
+        sent = [outbox.send("postback.ping", {}, subscriber_id) for _ in range(count)]
+        outbox.write()
+        return sent
+
+    return await ledger.write(send)
 
 
 async def rows(ledger: Ledger, table: Table) -> Sequence[Row[Any]]:

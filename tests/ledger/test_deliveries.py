@@ -4,21 +4,29 @@ from typing import Any
 import pytest
 from builders import NOW, FakeClock, claimed, done, rows, subscribed
 
-from ledger import deliveries, subscribers
-from ledger.deliveries import Attempt, Filter, Settlement
+from ledger import deliveries, settling, subscribers
+from ledger.deliveries import Attempt, Filter
 from ledger.errors import NotFound, Refused
 from ledger.ledger import Ledger
 from ledger.schema import attempts
 from ledger.schema import deliveries as table
+from ledger.settling import Settlement
 
 pytestmark = pytest.mark.anyio
 
-DELIVERED = Attempt(NOW, 12, 200, response_excerpt="ok\x00")
+DELIVERED = Attempt(
+    NOW,
+    12,
+    200,
+    response_excerpt="ok\x00",
+    request_headers={"webhook-id": "ntf_1"},
+    timing={"dns": 1, "connect": 2, "tls": None, "response": 9},
+)
 FAILED = Attempt(NOW, 15_000, 503, "status", "HTTP 503", "busy")
 
 
 async def settle(ledger: Ledger, *settlements: Settlement) -> list[bool]:
-    return await ledger.write(deliveries.settle, settlements)
+    return await ledger.write(settling.settle, settlements)
 
 
 async def sent(ledger: Ledger, status: str, attempt: Attempt = FAILED, **changes: Any) -> str:
@@ -57,6 +65,9 @@ async def test_a_success_is_recorded_with_its_attempt(ledger: Ledger) -> None:
         "error_class": None,
         "error": None,
         "response_excerpt": "ok\ufffd",
+        "request_headers": {"webhook-id": "ntf_1"},
+        "response_headers": None,
+        "timing": {"dns": 1, "connect": 2, "tls": None, "response": 9},
     }
 
 
@@ -173,22 +184,3 @@ async def test_deliveries_are_found_by_what_they_belong_to(ledger: Ledger) -> No
         found = (await ledger.read(deliveries.find, wanted, cursor=None, limit=50)).data
         assert len(found) == count
         assert [row.id for row in found] == sorted((row.id for row in found), reverse=True)
-
-
-async def test_a_window_is_recovered_and_nothing_else(ledger: Ledger, clock: FakeClock) -> None:
-    subscriber = await subscribed(ledger)
-    ends = ["dead", "delivered", "dead", "dead"]
-    for status in ends:
-        await done(ledger)
-        (parcel,) = (await claimed(ledger)).rows
-        await settle(ledger, Settlement(parcel.id, parcel.lease, FAILED, status))
-        clock.advance(1_000)
-    window = {"since": NOW + 1_000, "until": NOW + 3_000}
-    assert await ledger.write(deliveries.recover, subscriber.id, **window) == 1
-    assert [row.status for row in await rows(ledger, table)] == ["dead", "delivered", "pending", "dead"]
-    assert await ledger.write(deliveries.recover, subscriber.id, since=NOW, statuses=["delivered", "pending"]) == 1
-    assert await ledger.write(deliveries.recover, subscriber.id, since=NOW) == 2
-    assert {(row.trigger, row.attempts_before) for row in await rows(ledger, table)} == {("recover", 1)}
-    await ledger.write(subscribers.change, subscriber.id, {"enabled": False})
-    with pytest.raises(Refused):
-        await ledger.write(deliveries.recover, subscriber.id, since=NOW)

@@ -19,8 +19,8 @@ from builders import (
     unconfirmed,
 )  # fmt: skip
 
-from ledger import deliveries, jobs, polls
-from ledger.deliveries import Attempt, Settlement
+from ledger import deliveries, jobs, polls, settling
+from ledger.deliveries import Attempt
 from ledger.erase import erase
 from ledger.errors import KeyReused, NotFound, Refused
 from ledger.job import Job
@@ -28,6 +28,7 @@ from ledger.jobs import Filter
 from ledger.ledger import Ledger
 from ledger.pages import BadCursor
 from ledger.schema import attempts, notifications, schema, subscribers
+from ledger.settling import Settlement
 
 pytestmark = pytest.mark.anyio
 
@@ -187,13 +188,13 @@ async def test_an_erased_job_leaves_nothing_in_any_table(ledger: Ledger) -> None
     assert await calls_back(ledger, job, succeeded(), None) == ["duplicate", "invalid"]
     (parcel, *_) = (await claimed(ledger)).rows
     sent = Settlement(parcel.id, parcel.lease, Attempt(NOW, 5, 200), "delivered")
-    assert await ledger.write(deliveries.settle, [sent]) == [True]
+    assert await ledger.write(settling.settle, [sent]) == [True]
     assert await count(ledger, attempts) == 1
 
     await ledger.write(erase, job.id)
 
     left = {table.name for table in schema.sorted_tables if await count(ledger, table)}
-    assert left <= {"subscribers", "paces", "facts"}
+    assert left <= {"subscribers", "lanes", "audit", "paces", "facts"}
     assert [row.id for row in await rows(ledger, subscribers)] == [subscriber.id]
     assert await calls_back(ledger, job, succeeded()) == [None]
 

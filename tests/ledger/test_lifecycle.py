@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 from builders import NOW
 
+from ledger.events import EVENT_OF_STATE
 from ledger.job import Job
 from ledger.lifecycle import (
     DELETABLE_JOB,
@@ -15,7 +16,6 @@ from ledger.lifecycle import (
     State,
     may,
 )  # fmt: skip
-from ledger.outbox import EVENT_OF_STATE
 
 MACHINES = {"job": JOB, "delivery": DELIVERY}
 

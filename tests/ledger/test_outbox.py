@@ -5,11 +5,12 @@ from builders import NOW, calls_back, done, pending, rows, subscribed, succeeded
 
 from ledger import jobs
 from ledger import notifications as reading
+from ledger.events import EVENT_OF_STATE, EVENTS, wants
 from ledger.ids import Ids
 from ledger.job import Job
 from ledger.ledger import Ledger
 from ledger.moment import Moment
-from ledger.outbox import EVENT_OF_STATE, EVENTS, Outbox, wants
+from ledger.outbox import Outbox
 from ledger.schema import deliveries, notifications
 from ledger.subscribers import change
 

@@ -1,33 +1,20 @@
 import asyncio
 
 import pytest
-from builders import LEASE, NOW, FakeClock, claimed, done, rows, subscribed
+from builders import LEASE, NOW, FakeClock, claimed, done, owe, rows, subscribed
 
-from ledger import deliveries
-from ledger.deliveries import Attempt, Settlement
+from ledger import deliveries, settling
+from ledger.deliveries import Attempt
 from ledger.ledger import Ledger
-from ledger.moment import Moment
-from ledger.outbox import Outbox
 from ledger.parcels import Claim
 from ledger.schema import deliveries as table
 from ledger.schema import notifications
+from ledger.settling import Settlement
 from ledger.subscribers import change
 
 pytestmark = pytest.mark.anyio
 
 DELIVERED = Attempt(NOW, 5, 200)
-
-
-async def owe(ledger: Ledger, subscriber_id: str, count: int) -> list[str]:
-    """Makes that many deliveries due for one subscriber; their ids, oldest first."""
-
-    def send(connection: object, moment: Moment) -> list[str]:
-        outbox = Outbox(connection, moment)  # type: ignore[arg-type]
-        sent = [outbox.send("postback.ping", {}, subscriber_id) for _ in range(count)]
-        outbox.write()
-        return sent
-
-    return await ledger.write(send)
 
 
 def receivers(claim: Claim) -> list[str]:
@@ -81,7 +68,7 @@ async def test_a_subscriber_never_has_more_in_flight_than_it_allows(ledger: Ledg
     assert len(first.rows) == 3
     assert (await claimed(ledger)).rows == []
     one = first.rows[0]
-    await ledger.write(deliveries.settle, [Settlement(one.id, one.lease, DELIVERED, "delivered")])
+    await ledger.write(settling.settle, [Settlement(one.id, one.lease, DELIVERED, "delivered")])
     assert len((await claimed(ledger)).rows) == 1
 
 

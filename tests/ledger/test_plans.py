@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from builders import UNLIMITED, subscribed
+from builders import UNLIMITED, owe, subscribed
 from sqlalchemy import Connection, event
 
-from ledger import copies, parcels, polls, submissions, subscribers
+from ledger import copies, parcels, polls, submissions
 from ledger.clock import SECOND
 from ledger.ledger import Ledger, open_database
 from ledger.polls import Budget
@@ -28,7 +28,7 @@ async def plans(sqlite_url: str, *works: tuple[Callable[..., Any], tuple[Any, ..
     await database.migrate()
     ledger = Ledger(database)
     row = await subscribed(ledger)
-    await ledger.write(subscribers.ping, row.id)
+    await owe(ledger, row.id)
     sent: list[tuple[str, Any]] = []
 
     def keep(connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:

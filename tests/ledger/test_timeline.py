@@ -1,11 +1,12 @@
 import pytest
 from builders import NOW, FakeClock, calls_back, claimed, pending, rows, subscribed, succeeded, unconfirmed, unfinished
 
-from ledger import deliveries, jobs
-from ledger.deliveries import Attempt, Settlement
+from ledger import jobs, settling
+from ledger.deliveries import Attempt
 from ledger.errors import NotFound
 from ledger.ledger import Ledger
 from ledger.schema import callbacks
+from ledger.settling import Settlement
 from ledger.timeline import timeline
 from ledger.verdict import KEPT_COPIES
 
@@ -21,7 +22,7 @@ async def test_a_timeline_tells_everything_oldest_first(ledger: Ledger, clock: F
     await calls_back(ledger, job, succeeded())
     (parcel,) = (await claimed(ledger)).rows
     attempt = Attempt(clock(), 40, 503, "status", "HTTP 503")
-    await ledger.write(deliveries.settle, [Settlement(parcel.id, parcel.lease, attempt, "pending", due_at=NOW + 7_000)])
+    await ledger.write(settling.settle, [Settlement(parcel.id, parcel.lease, attempt, "pending", due_at=NOW + 7_000)])
     told = await ledger.read(timeline, job.id)
     assert [(entry["at"][17:23], entry["type"]) for entry in told] == [
         ("20.000", "created"),
@@ -46,7 +47,7 @@ async def test_an_end_is_told(ledger: Ledger, clock: FakeClock) -> None:
     (parcel,) = (await claimed(ledger)).rows
     clock.advance(50)
     delivered = Settlement(parcel.id, parcel.lease, Attempt(NOW, 40, 200), "delivered")
-    await ledger.write(deliveries.settle, [delivered])
+    await ledger.write(settling.settle, [delivered])
     last = (await ledger.read(timeline, job.id))[-2:]
     assert [entry["summary"] for entry in last] == ["attempt 1 (schedule): HTTP 200 after 40 ms", "delivered"]
 

@@ -4,13 +4,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from builders import subscribed
+from builders import owe, subscribed
 from sqlalchemy import Row
 
-from ledger import deliveries, subscribers
+from ledger import deliveries
 from ledger.clock import HOUR, MINUTE, SECOND
 from ledger.keys import SecretKeys
+from ledger.lane import Circuit
 from ledger.ledger import Ledger
+from receiver.courier import Courier
 from receiver.egress import EgressError, ErrorClass, Response
 from receiver.forwarder import Forwarder
 from receiver.signing import new_secret
@@ -20,6 +22,7 @@ from tests.dispatcher.virtual import Crew, Time
 KEYS = SecretKeys(["a secret key for tests"])
 SECRET = new_secret(lambda count: b"s" * count)
 TIMEOUT = 15 * SECOND
+CIRCUIT = Circuit()
 DELAYS = [0, 5 * SECOND, 5 * MINUTE, 30 * MINUTE] + [hours * HOUR for hours in (2, 5, 10, 14, 20, 24)]
 
 Step = Callable[[], Response | Awaitable[Response]]
@@ -79,14 +82,16 @@ class Office:
         self.crew = Crew(time)
         self.door = Door(time)
 
-    def forwarder(self, *, keys: SecretKeys = KEYS, jitter: float = 0.5, egress: Any = None) -> Forwarder:
+    def forwarder(
+        self, *, keys: SecretKeys = KEYS, jitter: float = 0.5, egress: Any = None, circuit: Circuit = CIRCUIT
+    ) -> Forwarder:
         door: Any = egress or self.door
         return Forwarder(
             self.ledger,
-            keys,
-            door,
+            Courier(keys, door),
             schedule=DELAYS,
             timeout=TIMEOUT,
+            circuit=circuit,
             spawn=self.crew.spawn,
             jitter=lambda: jitter,
         )
@@ -97,9 +102,7 @@ class Office:
 
     async def owe(self, subscriber: Row[Any], count: int = 1) -> str:
         """So many new deliveries for one subscriber; the id of the last."""
-        for _ in range(count):
-            delivery_id = await self.ledger.write(subscribers.ping, subscriber.id)
-        return delivery_id
+        return (await owe(self.ledger, subscriber.id, count))[-1]
 
     async def run(self, milliseconds: int = 0, **changes: Any) -> int:
         """Lets the forwarder work for that long; returns how many passes it took."""

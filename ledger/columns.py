@@ -1,0 +1,49 @@
+"""What the tables' columns are made of: JSON and other people's text in forms that both databases can keep."""
+
+import json
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, ColumnElement, Dialect, Index, Table, Text, TypeDecorator, bindparam, text
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON value as text. Not JSONB: PostgreSQL refuses `\\u0000` there, and numbers must stay as they came."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+class Words(TypeDecorator[str]):
+    """Text as others sent it. PostgreSQL cannot store U+0000, which JSON may hold: it is kept as U+FFFD."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def key(name: str = "id", **options: Any) -> Column[str]:
+    """An id."""
+    return Column(name, Text, **options)
+
+
+def when(name: str, **options: Any) -> Column[int]:
+    """A time, in UTC milliseconds."""
+    return Column(name, BigInteger, **options)
+
+
+def partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index of those rows only for which `where` holds."""
+    return Index(name, *columns, unique=unique, postgresql_where=text(where), sqlite_where=text(where))
+
+
+def in_states(table: Table, *states: str) -> ColumnElement[bool]:
+    """`status IN (…)` with the states as literals: only then does a database see that a partial index fits."""
+    return table.c.status.in_(bindparam(None, states, expanding=True, literal_execute=True))

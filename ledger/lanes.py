@@ -1,0 +1,84 @@
+"""The queues that deliveries wait in, and how each is doing."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection, ScalarSelect, bindparam, delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ledger.columns import in_states
+from ledger.lane import Lane
+from ledger.lifecycle import OPEN_DELIVERY
+from ledger.schema import deliveries
+from ledger.schema import lanes as table
+
+_CHANGING = [column.name for column in fields(Lane) if column.name != "key"]
+_UPDATE = (
+    update(table)
+    .where(table.c.key == bindparam("this_key"))
+    .values({name: bindparam(f"new_{name}") for name in _CHANGING})
+)
+
+
+def key_of(subscriber_id: str, url: str, job_id: str | None) -> str:
+    """Which lane a subscriber's deliveries take: its own, or for a one-off the one of its URL's host."""
+    if job_id is None:
+        return subscriber_id
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def open_lane(connection: Connection, key: str) -> None:
+    """Makes sure that the lane is there."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    # The same words in both dialects, but not in the language they share.
+    connection.execute(dialect.insert(table).values(asdict(Lane(key))).on_conflict_do_nothing())
+
+
+def waiting(connection: Connection) -> list[tuple[str, int]]:
+    """Each lane that has something open, and when the first of it is due; the most overdue first.
+
+    The cost depends on the number of these lanes, not on how much waits in any of them.
+    """
+    lane = select(_next_lane(None).label("lane")).cte("lane", recursive=True)
+    lane = lane.union_all(select(_next_lane(lane.c.lane)).where(lane.c.lane.is_not(None)))
+    due = (
+        select(func.min(deliveries.c.due_at))
+        .where(deliveries.c.lane == lane.c.lane, in_states(deliveries, *OPEN_DELIVERY))
+        .scalar_subquery()
+    )
+    found = connection.execute(select(lane.c.lane, due.label("due")).where(lane.c.lane.is_not(None)))
+    return sorted(((row.lane, row.due) for row in found), key=lambda one: (one[1], one[0]))
+
+
+def get(connection: Connection, keys: Collection[str]) -> dict[str, Lane]:
+    """These lanes as they are, by key."""
+    return {row.key: Lane.of(row) for row in connection.execute(select(table).where(table.c.key.in_(sorted(keys))))}
+
+
+def hold(connection: Connection, keys: Collection[str], *, skip_held: bool = False) -> dict[str, Lane]:
+    """Holds lanes until the transaction ends, in key order; with `skip_held` only those that nobody else holds."""
+    query = select(table).where(table.c.key.in_(sorted(keys))).order_by(table.c.key)
+    return {row.key: Lane.of(row) for row in connection.execute(query.with_for_update(skip_locked=skip_held))}
+
+
+def save(connection: Connection, changed: Sequence[Lane]) -> None:
+    """Writes lanes that this transaction holds."""
+    if changed:
+        connection.execute(
+            _UPDATE,
+            [{"this_key": lane.key} | {f"new_{name}": getattr(lane, name) for name in _CHANGING} for lane in changed],
+        )
+
+
+def close_lane(connection: Connection, key: str) -> None:
+    """Forgets a lane."""
+    connection.execute(delete(table).where(table.c.key == key))
+
+
+def _next_lane(after: Any) -> ScalarSelect[Any]:
+    """The first lane of an open delivery, in key order, after that one."""
+    query = select(func.min(deliveries.c.lane)).where(in_states(deliveries, *OPEN_DELIVERY))
+    return (query if after is None else query.where(deliveries.c.lane > after)).scalar_subquery()

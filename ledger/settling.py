@@ -1,0 +1,177 @@
+"""Settling attempts: what becomes of the delivery, of its lane, and of a subscriber that keeps failing."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
+
+from ledger import deliveries, lanes, subscribers
+from ledger.audit import SYSTEM
+from ledger.clock import rfc3339
+from ledger.deliveries import Attempt
+from ledger.errors import NotFound
+from ledger.lane import DISABLE_AFTER, Circuit, Lane, Report, Trouble
+from ledger.moment import Moment
+from ledger.outbox import Outbox
+from ledger.schema import attempts
+from ledger.schema import deliveries as table
+from ledger.schema import subscribers as subscriber_table
+
+_BUSY = (429, 503)
+"""Answers that ask to be sent less (RFC 6585 §4, RFC 9110 §15.6.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How an attempt leaves its delivery: `delivered`, `dead`, or `pending` again with a `due_at`.
+
+    `pause` is for how many milliseconds the subscriber asked to be left alone. `disable` says why it wants no more, if
+    it does not.
+    """
+
+    delivery_id: str
+    lease: int
+    attempt: Attempt
+    status: str
+    due_at: int | None = None
+    pause: int = 0
+    disable: str | None = None
+
+
+def settle(
+    connection: Connection, moment: Moment, settlements: Sequence[Settlement], circuit: Circuit | None = None
+) -> list[bool]:
+    """Records attempts. False, and nothing written, where the lease is no longer the settler's.
+
+    An attempt that was under way when its subscriber was disabled is recorded too, and counts if it arrived.
+    """
+    query = select(table).where(table.c.id.in_(sorted({one.delivery_id for one in settlements})))
+    held = {row.id: row for row in connection.execute(query.order_by(table.c.id).with_for_update())}
+    valid: list[tuple[Settlement, Row[Any]]] = []
+    answers: list[bool] = []
+    for one in settlements:
+        row = held.get(one.delivery_id)
+        mine = row is not None and row.lease == one.lease and row.status in ("delivering", "skipped")
+        answers.append(mine)
+        if row is not None and mine:
+            valid.append((one, row))
+            del held[row.id]
+    if valid:
+        _record(connection, moment, valid)
+        outbox = Outbox(connection, moment)
+        _give_up(connection, moment, outbox, valid)
+        _look_after(connection, moment, outbox, valid, circuit or Circuit())
+        outbox.write()
+    return answers
+
+
+_SETTLE = (
+    update(table)
+    .where(table.c.id == bindparam("this_id"))
+    .values(
+        status=bindparam("new_status"),
+        attempt_count=bindparam("new_count"),
+        due_at=bindparam("new_due"),
+        lease=bindparam("new_lease"),
+        last_error=bindparam("new_error"),
+        finished_at=bindparam("new_finish"),
+        # Only the attempt that a person asked for is theirs; the rest of the fresh schedule runs by itself.
+        trigger="schedule",
+    )
+)
+
+
+def _record(connection: Connection, moment: Moment, valid: Sequence[tuple[Settlement, Row[Any]]]) -> None:
+    tries: list[dict[str, Any]] = []
+    changes: list[dict[str, Any]] = []
+    for one, row in valid:
+        number = row.attempt_count + 1
+        named = {"id": moment.id("att"), "delivery_id": row.id, "number": number, "trigger": row.trigger}
+        tries.append(named | asdict(one.attempt))
+        change = {
+            "new_status": one.status,
+            "new_due": one.due_at,
+            "new_error": one.attempt.error,
+            "new_finish": None if one.status == "pending" else moment.now,
+        }
+        if row.status == "skipped" and one.status != "delivered":
+            change = {
+                "new_status": "skipped",
+                "new_due": None,
+                "new_error": row.last_error,
+                "new_finish": row.finished_at,
+            }
+        # A skipped delivery keeps its state, so the lease has to tell that this attempt was recorded.
+        lease = row.lease + (row.status == "skipped")
+        changes.append({"this_id": row.id, "new_count": number, "new_lease": lease} | change)
+    connection.execute(insert(attempts), tries)
+    connection.execute(_SETTLE, changes)
+
+
+def _give_up(
+    connection: Connection, moment: Moment, outbox: Outbox, valid: Sequence[tuple[Settlement, Row[Any]]]
+) -> None:
+    """Tells operators of deliveries that are dead; not of tests and of what tells operators, which belong to no job."""
+    for one, row in valid:
+        if one.status == "dead" and row.status == "delivering" and row.job_id is not None:
+            ended = {"status": "dead", "attempt_count": row.attempt_count + 1, "last_error": one.attempt.error}
+            data = deliveries.document(row) | ended | {"finished_at": rfc3339(moment.now)}
+            outbox.tell("delivery.dead", data, but=row.subscriber_id)
+
+
+def _look_after(
+    connection: Connection,
+    moment: Moment,
+    outbox: Outbox,
+    valid: Sequence[tuple[Settlement, Row[Any]]],
+    circuit: Circuit,
+) -> None:
+    """Counts what arrived and what failed for each lane; warns of one that keeps failing, and at last disables it."""
+    for one, row in valid:
+        if one.disable is not None:
+            _disable(connection, moment, row.subscriber_id, one.disable)
+    seen = lanes.get(connection, {row.lane for _, row in valid})
+    # Nearly always all is well, and there is nothing to write.
+    worth = {row.lane for one, row in valid if row.lane in seen and not (_good(one) and seen[row.lane].calm)}
+    held = lanes.hold(connection, worth) if worth else {}
+    before = dict(held)
+    for one, row in valid:
+        if row.lane in held:
+            held[row.lane] = held[row.lane].after(_report(one), moment.now, circuit)
+    for key, lane in held.items():
+        if lane.failures:
+            held[key] = _complain(connection, moment, outbox, lane)
+    lanes.save(connection, [lane for key, lane in held.items() if lane != before[key]])
+
+
+def _complain(connection: Connection, moment: Moment, outbox: Outbox, lane: Lane) -> Lane:
+    trouble = lane.trouble(moment.now)
+    query = select(subscriber_table).where(subscriber_table.c.id == lane.key, subscriber_table.c.enabled)
+    row = None if trouble is Trouble.NONE else connection.execute(query).one_or_none()
+    if row is None or lane.failing_since is None:
+        return lane  # a lane of one-off URLs has no subscriber of its own: its deliveries end with their schedules
+    since = rfc3339(lane.failing_since)
+    if trouble is Trouble.DISABLE:
+        _disable(connection, moment, row.id, f"every attempt has failed since {since}")
+        return lane
+    said = {"failing_since": since, "disabled_at": rfc3339(lane.failing_since + DISABLE_AFTER)}
+    outbox.tell("subscriber.failing", subscribers.document(row) | said, but=row.id)
+    return replace(lane, warned_at=moment.now)
+
+
+def _good(one: Settlement) -> bool:
+    return one.attempt.error_class is None
+
+
+def _report(one: Settlement) -> Report:
+    return Report(_good(one), one.attempt.started_at, one.attempt.status_code in _BUSY, one.pause)
+
+
+def _disable(connection: Connection, moment: Moment, subscriber_id: str, why: str) -> None:
+    try:
+        if subscribers.get(connection, subscriber_id).enabled:
+            changes = {"enabled": False, "disabled_reason": why}
+            subscribers.change(connection, moment, subscriber_id, changes, by=SYSTEM)
+    except NotFound:
+        pass  # it was deleted meanwhile

@@ -1,0 +1,28 @@
+"""Trials: a notification sent to one subscriber now, ahead of all that waits, to see whether it arrives."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, update
+
+from ledger import parcels, subscribers
+from ledger.errors import Refused
+from ledger.moment import Moment
+from ledger.outbox import Outbox
+from ledger.schema import deliveries
+
+
+def begin(
+    connection: Connection, moment: Moment, subscriber_id: str, event: str, data: dict[str, Any], lease: int
+) -> Row[Any]:
+    """Writes the notification and claims its delivery for `lease` milliseconds; returns what an attempt needs.
+
+    Raises `NotFound` and `Refused`.
+    """
+    if not subscribers.get(connection, subscriber_id).enabled:
+        raise Refused("the subscriber is disabled; enable it first")
+    outbox = Outbox(connection, moment)
+    delivery_id = outbox.send(event, data, subscriber_id)
+    outbox.write()
+    claimed = {"status": "delivering", "lease": 1, "due_at": moment.now + lease, "trigger": "manual"}
+    connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(**claimed))
+    return parcels.load(connection, [delivery_id])[0]

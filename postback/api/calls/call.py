@@ -1,0 +1,45 @@
+"""One call of the API, as data."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from postback.house import House
+
+Handler = Callable[[House, Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query parameter; `kind` is `text`, `time` or `whole number`."""
+
+    name: str
+    says: str
+    choices: tuple[str, ...] = ()
+    kind: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call. `paged` lists take `cursor` and `limit`; `problems` are the statuses a caller must expect."""
+
+    method: str
+    path: str
+    says: str
+    handler: Handler
+    answer: type[BaseModel] | None
+    status: int = 200
+    body: type[BaseModel] | None = None
+    queries: tuple[Query, ...] = ()
+    paged: bool = False
+    problems: tuple[int, ...] = ()
+    open: bool = False
+    """Whether it is answered without a key."""
+    roles: tuple[str, ...] = ("api",)
+    """Which roles make a process answer it; none named is every process."""
+
+
+JOB_ID = Query("job_id", "Only those of this job.")

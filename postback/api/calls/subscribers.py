@@ -1,0 +1,80 @@
+"""The calls on subscribers."""
+
+from postback.api import bodies, models, subscribers
+from postback.api.calls.call import Call
+
+CALLS: tuple[Call, ...] = (
+    Call(
+        "POST",
+        "/v1/subscribers",
+        "Register a webhook. The answer holds its secret.",
+        subscribers.create,
+        models.SubscriberWithSecret,
+        201,
+        bodies.NewSubscriber,
+        problems=(422,),
+    ),
+    Call(
+        "GET",
+        "/v1/subscribers",
+        "List subscribers, newest first.",
+        subscribers.find,
+        models.Subscriber,
+        paged=True,
+        problems=(422,),
+    ),
+    Call("GET", "/v1/subscribers/{id}", "Get a subscriber.", subscribers.get, models.Subscriber, problems=(404,)),
+    Call(
+        "PATCH",
+        "/v1/subscribers/{id}",
+        "Change a subscriber; what is left out stays. Disabling it skips what it is owed.",
+        subscribers.change,
+        models.Subscriber,
+        body=bodies.SubscriberChanges,
+        problems=(404, 422),
+    ),
+    Call(
+        "DELETE",
+        "/v1/subscribers/{id}",
+        "Forget a subscriber. What it was owed stays to be seen, as skipped.",
+        subscribers.delete,
+        None,
+        204,
+        problems=(404,),
+    ),
+    Call(
+        "GET",
+        "/v1/subscribers/{id}/secret",
+        "Get the secret that signs.",
+        subscribers.secret,
+        models.Secret,
+        problems=(404,),
+    ),
+    Call(
+        "POST",
+        "/v1/subscribers/{id}/rotate-secret",
+        "Make a new secret. The old one signs beside it through the grace period (24h).",
+        subscribers.rotate,
+        models.SubscriberWithSecret,
+        body=bodies.Rotation,
+        problems=(404, 422),
+    ),
+    Call(
+        "POST",
+        "/v1/subscribers/{id}/test",
+        "Send a `postback.ping` now and get its first attempt; 202 where none was made in time.",
+        subscribers.test,
+        models.DeliveryWithAttempts,
+        problems=(404, 409),
+    ),
+    Call(
+        "POST",
+        "/v1/subscribers/{id}/recover",
+        "Send the finished deliveries of a window of time again.",
+        subscribers.recover,
+        models.Recovered,
+        202,
+        bodies.Window,
+        problems=(404, 409, 422),
+    ),
+)
