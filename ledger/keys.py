@@ -24,7 +24,9 @@ class SecretKeys:
         if any(len(key) < MIN_LENGTH for key in keys):
             raise BadKeys(f"every key in POSTBACK_SECRET_KEYS must have at least {MIN_LENGTH} characters")
         self._keys = tuple(key.encode("utf-8") for key in keys)
-        self._box = MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in reversed(self.subkeys("at-rest"))])
+        boxes = [Fernet(base64.urlsafe_b64encode(key)) for key in reversed(self.subkeys("at-rest"))]
+        self._newest = boxes[0]
+        self._box = MultiFernet(boxes)
 
     def subkeys(self, purpose: str) -> list[bytes]:
         """32 bytes for each key, oldest first, good for that purpose only (HKDF, RFC 5869)."""
@@ -39,6 +41,14 @@ class SecretKeys:
     def encrypt(self, text: str) -> str:
         """Seals a secret for a database column (Fernet)."""
         return self._box.encrypt(text.encode("utf-8")).decode("ascii")
+
+    def is_newest(self, sealed: str) -> bool:
+        """Whether the newest of the keys sealed this. Only trying can tell."""
+        try:
+            self._newest.decrypt(sealed.encode("ascii"))
+        except InvalidToken:
+            return False
+        return True
 
     def decrypt(self, sealed: str) -> str:
         """Opens what any of the keys sealed. Raises `BadKeys`."""

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from sqlalchemy import Row
 
-from ledger.clock import DAY, SECOND
+from ledger.clock import DAY, SECOND, rfc3339
 
 DEFAULT_MAX_IN_FLIGHT = 10
 
@@ -88,6 +88,16 @@ class Lane:
         """`healthy`, `failing` (some attempts failed since one arrived) or `open` (its circuit is)."""
         return "open" if self.probing else "failing" if self.failures else "healthy"
 
+    def document(self, now: int) -> dict[str, Any]:
+        """How the lane is doing at `now`, on the wire."""
+        pause = None if self.paused_until is None or self.paused_until <= now else self.paused_until
+        return {
+            "state": self.state,
+            "consecutive_failures": self.failures,
+            "failing_since": None if self.failing_since is None else rfc3339(self.failing_since),
+            "paused_until": None if pause is None else rfc3339(pause),
+        }
+
     def after(self, report: Report, now: int, circuit: Circuit) -> Self:
         """The lane after an attempt that has just ended."""
         return self._better() if report.good else self._worse(report, now, circuit)
@@ -137,7 +147,7 @@ class Lane:
             paused_until=max(self.paused_until or 0, now + pause) if pause else self.paused_until,
         )
         # Attempts that were under way together ask for one slowing down, not for one each.
-        if report.busy and (self.slowed_at is None or report.started_at >= self.slowed_at):
+        if report.busy and (self.slowed_at is None or report.started_at > self.slowed_at):
             slower = min(MAX_SPACING, max(FIRST_SPACING, self.spacing * 2))
             lane = replace(lane, slowed_at=now, spacing=slower)
         return lane

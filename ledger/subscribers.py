@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from ledger import audit, lanes
+from ledger import audit, durations, lanes
 from ledger.clock import rfc3339
 from ledger.columns import in_states
 from ledger.errors import NotFound
@@ -62,11 +62,12 @@ def new_row(subscriber_id: str, draft: Draft, now: int) -> dict[str, Any]:
 
 def get(connection: Connection, subscriber_id: str) -> Row[Any]:
     """One subscriber. Raises `NotFound`."""
-    query = select(subscribers).where(subscribers.c.id == subscriber_id, subscribers.c.deleted_at.is_(None))
-    row = connection.execute(query).one_or_none()
-    if row is None:
-        raise NotFound(f"there is no subscriber {subscriber_id}")
-    return row
+    return _one(connection, subscriber_id)
+
+
+def hold(connection: Connection, subscriber_id: str) -> Row[Any]:
+    """One subscriber, held until the transaction ends: what is decided by it stays true. Raises `NotFound`."""
+    return _one(connection, subscriber_id, held=True)
 
 
 def find(connection: Connection, *, cursor: str | None, limit: int) -> Page[Row[Any]]:
@@ -87,7 +88,7 @@ def change(
     connection: Connection, moment: Moment, subscriber_id: str, changes: Mapping[str, Any], by: str = audit.SYSTEM
 ) -> Row[Any]:
     """Changes columns of a subscriber. Disabling it skips what it is owed. Raises `NotFound`."""
-    before = get(connection, subscriber_id)
+    before = hold(connection, subscriber_id)
     changes = dict(changes)
     if changes.get("enabled") is True:
         changes["disabled_reason"] = None
@@ -121,7 +122,7 @@ def rotate(
     `fresh` holds `sealed_secret`, and for those that sign with ed25519 `sealed_private_key` and `public_key`. Raises
     `NotFound`.
     """
-    before = get(connection, subscriber_id)
+    before = hold(connection, subscriber_id)
     old = [one for one in before.old_secrets if one["until"] > moment.now]
     replaced = [before._mapping[name] for name in ("sealed_secret", "sealed_private_key") if name in fresh]
     old += [{"sealed": one, "until": moment.now + grace} for one in replaced if one]
@@ -130,7 +131,7 @@ def rotate(
 
 def delete(connection: Connection, moment: Moment, subscriber_id: str, by: str = audit.SYSTEM) -> None:
     """Forgets a subscriber and its secrets; its deliveries stay to be seen. Raises `NotFound`."""
-    row = get(connection, subscriber_id)
+    row = hold(connection, subscriber_id)
     forgotten = {"deleted_at": moment.now, "enabled": False, "sealed_secret": "", "sealed_headers": None}
     forgotten |= {"sealed_private_key": None, "old_secrets": []}
     connection.execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(**forgotten))
@@ -172,7 +173,16 @@ def document(row: Row[Any]) -> dict[str, Any]:
         "rate_limit": row.rate_limit,
         "filter": row.filter,
         "payload": row.payload,
-        "schedule": row.schedule,
+        "schedule": row.schedule and [durations.render(delay) for delay in row.schedule],
+        "signature": "v1" if row.public_key is None else "v1a",
         "public_key": row.public_key,
         "created_at": rfc3339(row.created_at),
     }
+
+
+def _one(connection: Connection, subscriber_id: str, *, held: bool = False) -> Row[Any]:
+    query = select(subscribers).where(subscribers.c.id == subscriber_id, subscribers.c.deleted_at.is_(None))
+    row = connection.execute(query.with_for_update() if held else query).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no subscriber {subscriber_id}")
+    return row

@@ -42,6 +42,7 @@ async def test_a_subscriber_is_shown_without_its_secrets(ledger: Ledger) -> None
         "filter": None,
         "payload": "full",
         "schedule": None,
+        "signature": "v1",
         "public_key": None,
         "created_at": "2023-11-14T22:13:20.000Z",
     }

@@ -1,7 +1,6 @@
 """Getting a delivery there: the schedule, the signatures, the limits, and what goes wrong."""
 
 import json
-from collections.abc import AsyncIterator
 from itertools import accumulate
 
 import pytest
@@ -11,31 +10,16 @@ from ledger import deliveries, subscribers
 from ledger.clock import HOUR, MINUTE, SECOND
 from ledger.errors import Unavailable
 from ledger.keys import SecretKeys
-from ledger.ledger import Ledger, open_database
 from ledger.schema import attempts, schema
 from receiver.egress import Egress, ErrorClass, Response
 from receiver.forwarder import LEASE_MARGIN, MAX_IN_FLIGHT
 from receiver.signing import new_secret, verify
-from tests.dispatcher.broken import Broken
-from tests.dispatcher.virtual import Time
 
 from .office import DELAYS, KEYS, SECRET, TIMEOUT, Office, answers, fails
 
 pytestmark = pytest.mark.anyio
 
 OLD_SECRET = new_secret(lambda count: b"o" * count)
-
-
-@pytest.fixture
-async def office(anyio_backend: str, sqlite_url: str) -> AsyncIterator[Office]:
-    time = Time()
-    database = Broken(await open_database(sqlite_url))
-    await database.write(schema.create_all)
-    office = Office(Ledger(database, clock=time), database, time)
-    yield office
-    await office.crew.die()
-    await office.ledger.close()
-    assert office.crew.failures == []
 
 
 async def test_a_delivery_arrives_signed(office: Office) -> None:
@@ -139,7 +123,7 @@ async def test_a_private_address_is_refused_by_the_guard(office: Office) -> None
 
 async def test_two_secrets_sign_through_the_grace_period(office: Office) -> None:
     subscriber = await office.subscriber(sealed_secret=KEYS.encrypt(OLD_SECRET))
-    await office.ledger.write(subscribers.rotate, subscriber.id, KEYS.encrypt(SECRET), HOUR)
+    await office.ledger.write(subscribers.rotate, subscriber.id, {"sealed_secret": KEYS.encrypt(SECRET)}, HOUR)
     await office.owe(subscriber)
     await office.run(1)
     await office.run(HOUR)
@@ -194,12 +178,12 @@ async def test_wrong_keys_are_a_visible_error(office: Office) -> None:
 
 async def test_no_more_are_sent_at_once_than_there_is_room(office: Office) -> None:
     for name in "abc":
-        subscriber = await office.subscriber(name, max_in_flight=50)
+        subscriber = await office.subscriber(name, max_in_flight=200)
         office.door.steps[subscriber.url] = [office.slow(SECOND)]
-        await office.owe(subscriber, 50)
+        await office.owe(subscriber, 200)
     await office.run(10 * SECOND)
     assert MAX_IN_FLIGHT - 3 < office.door.most_open <= MAX_IN_FLIGHT  # shared evenly by three
-    assert len(office.door.sent) == 150
+    assert len(office.door.sent) == 600
     assert {row.status for row in await rows(office.ledger, schema.tables["deliveries"])} == {"delivered"}
     assert max(sent.at for sent in office.door.sent) - office.door.sent[0].at == 2 * SECOND
 
@@ -248,26 +232,34 @@ async def test_a_process_that_stops_while_sending(office: Office) -> None:
 
 async def test_a_redelivery_has_a_fresh_schedule_and_its_numbers_go_on(office: Office) -> None:
     office.door.steps["https://a.example/hook"] = [answers(500)]
-    delivery_id = await office.owe(await office.subscriber())
+    subscriber = await office.subscriber()
+    delivery_id = await office.owe(subscriber)
     await office.run(100 * HOUR)
+    # Something arrives in between, or its subscriber would be disabled on the way.
+    office.door.steps["https://a.example/hook"] = [answers(204), answers(500)]
+    await office.owe(subscriber)
+    await office.run(1)
+    office.door.sent.clear()
     await office.ledger.write(deliveries.redeliver, delivery_id)
     again = office.time.now
     await office.run(100 * HOUR)
-    assert [sent.at - again for sent in office.door.sent[10:]] == list(accumulate(DELAYS))
+    assert [sent.at - again for sent in office.door.sent] == list(accumulate(DELAYS))
     made = await office.attempts(delivery_id)
     assert [one["number"] for one in made] == list(range(1, 21))
     assert [one["trigger"] for one in made[9:12]] == ["schedule", "manual", "schedule"]
 
 
-async def test_an_answer_after_the_subscriber_was_deleted_changes_nothing(office: Office) -> None:
+async def test_an_answer_after_the_subscriber_was_deleted_is_remembered(office: Office) -> None:
     async def deleted_meanwhile() -> Response:
         await office.ledger.write(subscribers.delete, subscriber.id)
         return Response(204, {}, b"", False, 7)
 
-    subscriber = await office.subscriber()
+    subscriber = await office.subscriber(max_in_flight=1)
     office.door.steps[subscriber.url] = [deleted_meanwhile]
-    delivery_id = await office.owe(subscriber)
+    first = await office.owe(subscriber)
+    second = await office.owe(subscriber)
     await office.run(MINUTE)
-    delivery = await office.delivery(delivery_id)
+    assert (await office.delivery(first))["status"] == "delivered"
+    delivery = await office.delivery(second)
     assert (delivery["status"], delivery["last_error"]) == ("skipped", "the subscriber was deleted")
-    assert await rows(office.ledger, attempts) == []
+    assert len(await rows(office.ledger, attempts)) == 1
