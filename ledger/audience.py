@@ -15,7 +15,10 @@ from ledger.schema import subscribers as table
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A subscriber, as far as addressing goes. `schedule` holds its own delays in milliseconds, if it has any."""
+    """A subscriber, as far as addressing goes. `schedule` holds its own delays in milliseconds, if it has any.
+
+    `job_id` is that of a one-off's only job.
+    """
 
     id: str
     lane: str
@@ -23,19 +26,20 @@ class Reader:
     filter: dict[str, Any] | None = None
     enabled: bool = True
     schedule: list[int] | None = None
+    job_id: str | None = None
 
     @classmethod
     def of(cls, row: Row[Any]) -> Self:
         """The reader of a subscriber's row."""
         lane = lanes.key_of(row.id, row.url, row.job_id)
-        return cls(row.id, lane, row.events, row.filter, row.enabled, row.schedule)
+        return cls(row.id, lane, row.events, row.filter, row.enabled, row.schedule, row.job_id)
 
     def gets(self, event: str, job: Job) -> bool:
         """Whether it is told this of a job. A job that names its subscribers tells no others, whatever they filter."""
         if not wants(self.events, event):
             return False
-        if self.id == job.notify_id:
-            return True
+        if self.job_id is not None:
+            return self.job_id == job.id
         return matches(self.filter, job) if job.subscribers is None else self.id in job.subscribers
 
 

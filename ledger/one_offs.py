@@ -1,12 +1,13 @@
 """One-off subscribers: a job may bring a URL of its own along, which is told of that job and of no other."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select
 
 from ledger import lanes, subscribers
 from ledger.moment import Moment
+from ledger.schema import audit
 from ledger.schema import subscribers as table
 from ledger.subscribers import Draft
 
@@ -29,17 +30,28 @@ def register(connection: Connection, moment: Moment, targets: Iterable[tuple[str
     if made:
         rows = [subscribers.new_row(notify_id, draft, moment.now) for notify_id, draft in made.items()]
         connection.execute(insert(table), rows)
-        for key in sorted({lanes.key_of(notify_id, draft.url, draft.job_id) for notify_id, draft in made.items()}):
+        keys = {lanes.key_of(notify_id, draft.url, draft.job_id) for notify_id, draft in made.items()}
+        # Nearly always the lane of a host is there already.
+        for key in sorted(keys - lanes.get(connection, keys).keys()):
             lanes.open_lane(connection, key)
 
 
 def target_of(connection: Connection, notify_id: str) -> Target | None:
     """Where a job's one-off notifications go; None when that was erased."""
-    query = select(table.c.url, table.c.sealed_secret).where(table.c.id == notify_id, table.c.deleted_at.is_(None))
-    row = connection.execute(query).one_or_none()
-    return None if row is None else Target(row.url, row.sealed_secret)
+    return targets_of(connection, [notify_id]).get(notify_id)
+
+
+def targets_of(connection: Connection, notify_ids: Collection[str]) -> dict[str, Target]:
+    """Where the one-off notifications of many jobs go, by one-off; without those that were erased."""
+    if not notify_ids:
+        return {}
+    query = select(table.c.id, table.c.url, table.c.sealed_secret).where(table.c.id.in_(sorted(notify_ids)))
+    found = connection.execute(query.where(table.c.deleted_at.is_(None)))
+    return {row.id: Target(row.url, row.sealed_secret) for row in found}
 
 
 def erase(connection: Connection, job_id: str) -> None:
-    """Erases the one-off subscriber of a job, with its secret."""
+    """Erases the one-off subscriber of a job, with its secret and what was changed of it."""
+    mine = select(table.c.id).where(table.c.job_id == job_id)
+    connection.execute(delete(audit).where(audit.c.subscriber_id.in_(mine)))
     connection.execute(delete(table).where(table.c.job_id == job_id))

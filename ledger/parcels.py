@@ -3,6 +3,7 @@
 The cost depends on the number of lanes that have something open, not on how much waits in any of them.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
@@ -29,10 +30,14 @@ SOON = 50
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What was claimed: rows of a delivery with its notification's body and its subscriber; and when more is due."""
+    """What was claimed: rows of a delivery with its notification's body and its subscriber; and when more is due.
+
+    `crowded` are the lanes that have more due than may be under way at once: theirs is the room that an end makes.
+    """
 
     rows: Sequence[Any]
     next_due: int | None
+    crowded: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +58,17 @@ def claim(connection: Connection, moment: Moment, *, limit: int, lease: int) -> 
     waiting = lanes.waiting(connection)
     ready = [key for key, due in waiting if due <= moment.now]
     later = [due for _, due in waiting if due > moment.now]
-    shares, more = _shares(connection, moment, ready)
-    taken = _oldest(connection, moment, shares[:limit], limit)
+    shares, more, crowded = _shares(connection, moment, ready)
+    shares = _fair(shares, limit)
+    taken = _oldest(connection, moment, shares)
     if taken:
         lent = {"status": "delivering", "due_at": moment.now + lease}
         connection.execute(update(table).where(table.c.id.in_(list(taken))).values(**lent, lease=table.c.lease + 1))
         more += _paced(connection, shares, list(taken.values()))
-    # Whoever took less than there was asks again at once when an attempt ends; this is for the rest.
-    return Claim(_sendable(connection, moment, load(connection, taken)), min(later + more, default=None))
+    counts = Counter(taken.values())
+    crowded += [share.lane.key for share in shares if counts[share.lane.key] >= share.count]
+    rows = _sendable(connection, moment, load(connection, taken))
+    return Claim(rows, min(later + more, default=None), frozenset(crowded))
 
 
 def load(connection: Connection, ids: Collection[str]) -> Sequence[Any]:
@@ -96,14 +104,16 @@ def load(connection: Connection, ids: Collection[str]) -> Sequence[Any]:
     ).all()
 
 
-def _shares(connection: Connection, moment: Moment, ready: Sequence[str]) -> tuple[list[_Share], list[int]]:
-    """What each ready lane may have now, and when those may have more that have to wait."""
+def _shares(connection: Connection, moment: Moment, ready: Sequence[str]) -> tuple[list[_Share], list[int], list[str]]:
+    """What each ready lane may have now, when those may have more that have to wait, and which are full."""
     if not ready:
-        return [], []
+        return [], [], []
     held = lanes.hold(connection, ready, skip_held=True)
     limits = _limits(connection, ready)
     busy = _under_way(connection, moment, ready)
-    shares, later = [], []
+    shares: list[_Share] = []
+    later: list[int] = []
+    full: list[str] = []
     for key in ready:
         lane = held.get(key)
         if lane is None:
@@ -118,7 +128,9 @@ def _shares(connection: Connection, moment: Moment, ready: Sequence[str]) -> tup
             later.append(ceil(share.start))
         elif share.count:
             shares.append(share)
-    return shares, later
+        else:
+            full.append(key)
+    return shares, later, full
 
 
 def _share(lane: Lane, now: int, room: int, interval: float) -> _Share:
@@ -144,14 +156,20 @@ def _under_way(connection: Connection, moment: Moment, ready: Sequence[str]) -> 
     return {row.lane: row.sending for row in counted}
 
 
-def _oldest(connection: Connection, moment: Moment, shares: Sequence[_Share], limit: int) -> dict[str, str]:
+def _fair(shares: Sequence[_Share], limit: int) -> list[_Share]:
+    """The same for all where there is not enough for all; the most overdue where there is not even one for each."""
+    chosen = shares[:limit]
+    return [replace(share, count=min(share.count, max(1, limit // len(chosen)))) for share in chosen]
+
+
+def _oldest(connection: Connection, moment: Moment, shares: Sequence[_Share]) -> dict[str, str]:
     """The deliveries to take, and the lane of each."""
     parts = [
         select(table.c.id)
         .where(table.c.lane == share.lane.key, in_states(table, *OPEN_DELIVERY))
         .where(table.c.due_at <= moment.now)
         .order_by(table.c.due_at)
-        .limit(min(share.count, max(1, limit // len(shares))))
+        .limit(share.count)
         .subquery()
         for share in shares
     ]

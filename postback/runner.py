@@ -24,7 +24,7 @@ class Runner:
         self._idle = idle
         self._woken = asyncio.Event()
         self._stopping = False
-        self._started: set[asyncio.Task[None]] = set()
+        self._started: set[asyncio.Task[bool | None]] = set()
         self._loop: asyncio.Task[None] | None = None
 
     def start(self, run_once: Callable[[int], Awaitable[int | None]]) -> None:
@@ -35,8 +35,8 @@ class Runner:
         """There may be something to do now."""
         self._woken.set()
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Runs work beside the loop; the loop is woken when it ends."""
+    def spawn(self, work: Coroutine[Any, Any, bool | None]) -> None:
+        """Runs work beside the loop; the loop is woken when it ends, unless it returns False."""
         task = asyncio.create_task(work)
         self._started.add(task)
         task.add_done_callback(self._ended)
@@ -72,8 +72,10 @@ class Runner:
                 except TimeoutError:
                     pass
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[bool | None]) -> None:
         self._started.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("work_failed", loop=self.name, exc_info=error)
+        elif not task.cancelled() and task.result() is False:
+            return
         self.wake()

@@ -8,21 +8,27 @@ Nothing else is taken from the other side or from the environment: no redirects,
 """
 
 import asyncio
+import math
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from ipaddress import ip_address
-from typing import Literal
+from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from receiver.guard import IPNetwork, known_addresses, refuse_address, refuse_header, refuse_url
+from receiver.answers import EgressError as EgressError
+from receiver.answers import ErrorClass as ErrorClass
+from receiver.answers import Response as Response
+from receiver.answers import Stream as Stream
+from receiver.bounds import MAX_ANSWER, TOO_MUCH, Bounded
+from receiver.guard import IPNetwork, refuse_header, refuse_url
+from receiver.names import Denied, GuardedNames, Lookup, SystemNames, check
+from receiver.timing import RUNNING, Phase, Stopwatch, TimedHandshake, entering
 
 MAX_EXCERPT = 16 * 1024
 CHUNK = 64 * 1024
@@ -32,38 +38,12 @@ MAX_HEADER_FIELDS = 64
 # Below the shortest keep-alive that common servers use (2 s), so that a POST rarely meets a connection being closed.
 _KEEP_ALIVE_SECONDS = 1.0
 
-ErrorClass = Literal["dns", "connect", "tls", "timeout", "guard", "response"]
-Lookup = Callable[[str], Awaitable[Sequence[str]]]
-"""Host name to IP addresses as text. Raises OSError when the name has none."""
-
-
-class EgressError(Exception):
-    """No usable answer came. `message` names scheme, host and port at most, never path or query."""
-
-    def __init__(self, error_class: ErrorClass, message: str) -> None:
-        super().__init__(message)
-        self.error_class = error_class
-        self.message = message
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """What came back: header names in lower case, and the first `MAX_EXCERPT` bytes of the body as they were sent."""
-
-    status: int
-    headers: Mapping[str, str]
-    excerpt: bytes
-    truncated: bool
-    duration_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """An answer whose body is still to come, in chunks of at most `CHUNK` bytes. Header names are in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    chunks: AsyncIterator[bytes]
+_MISSING: Mapping[Phase, str] = {
+    "dns": "no answer from the name server",
+    "connect": "no TCP connection",
+    "tls": "no TLS handshake",
+    "response": "connected, but no answer",
+}
 
 
 class Egress:
@@ -71,7 +51,8 @@ class Egress:
 
     `allowed` networks may be dialled although private. `timeout_ms` bounds a whole attempt, from resolving the name to
     the last byte. `resolver` replaces the system's. At most `connections` attempts run at once; waiting for one of
-    them to end does not count against the timeout. `tls` replaces the system's default trust.
+    them to end does not count against the timeout. `tls` replaces the system's default trust, and is given TLS objects
+    that tell when a handshake begins.
     """
 
     def __init__(
@@ -80,20 +61,20 @@ class Egress:
         timeout_ms: int,
         *,
         resolver: Lookup | None = None,
-        connections: int = 100,
+        connections: int = 256,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._allowed = allowed
         self._timeout_ms = timeout_ms
         self._slots = asyncio.Semaphore(connections)
-        # Threads of our own: a name server that hangs must not take those that others of this process wait for.
-        self._threads = ThreadPoolExecutor(connections, thread_name_prefix="egress-dns")
+        tls = tls or _default_tls()
+        tls.sslobject_class = TimedHandshake
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                resolver=_GuardedResolver(resolver or self._system_lookup, allowed),
+            connector=_Connector(
+                resolver=_Resolver(GuardedNames(resolver or SystemNames(), allowed)),
                 use_dns_cache=False,
                 socket_factory=self._socket,
-                ssl=tls or _default_tls(),
+                ssl=tls,
                 limit=0,
                 keepalive_timeout=_KEEP_ALIVE_SECONDS,
             ),
@@ -106,6 +87,7 @@ class Egress:
             max_line_size=MAX_HEADER_FIELD,
             max_field_size=MAX_HEADER_FIELD,
             max_headers=MAX_HEADER_FIELDS,
+            trace_configs=[_tracing()],
         )
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Response:
@@ -113,17 +95,21 @@ class Egress:
         async with self._slots:
             clock = asyncio.get_running_loop().time
             started = clock()
-            async with self._exchange("POST", url, headers, body) as response:
+            watch = Stopwatch(clock)
+            async with self._exchange("POST", url, headers, body, watch) as response:
                 excerpt, truncated = await _excerpt(response.content)
                 if truncated:
                     response.close()
-            return Response(response.status, _plain(response), excerpt, truncated, round((clock() - started) * 1000))
+            duration = round((clock() - started) * 1000)
+            return Response(response.status, _plain(response), excerpt, truncated, duration, watch.timing())
 
     @asynccontextmanager
     async def get(self, url: str) -> AsyncIterator[Stream]:
         """Sends one GET. The deadline also bounds the block that reads the answer, in which, too, `EgressError` is
         raised; what a block leaves unread is not fetched."""
-        async with self._slots, self._exchange("GET", url, {}, None) as response:
+        watch = Stopwatch(asyncio.get_running_loop().time)
+        async with self._slots, self._exchange("GET", url, {}, None, watch) as response:
+            _lift_bounds(response)
             yield Stream(response.status, _plain(response), response.content.iter_chunked(CHUNK))
             if not response.content.at_eof():
                 response.close()
@@ -131,27 +117,32 @@ class Egress:
     async def close(self) -> None:
         """Closes all connections. Attempts still running fail."""
         await self._session.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     @asynccontextmanager
     async def _exchange(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, watch: Stopwatch
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """One request, and its response for as long as the deadline allows to read it."""
         target = self._judge(url, headers)
         origin = str(target.origin())
+        answered = False
         try:
             async with asyncio.timeout(self._timeout_ms / 1000):
                 async with self._session.request(
-                    method, target, headers=headers, data=body, allow_redirects=False
+                    method, target, headers=headers, data=body, allow_redirects=False, trace_request_ctx=watch
                 ) as response:
+                    answered = True
+                    if response.status < 100:
+                        raise aiohttp.ClientPayloadError
                     yield response
         except TimeoutError:
-            raise EgressError("timeout", f"{origin}: no complete answer within {self._timeout_ms} ms") from None
+            missing = "connected, but no complete answer" if answered else _MISSING[watch.phase or "connect"]
+            message = f"{origin}: {missing} within {self._timeout_ms} ms"
+            raise EgressError("timeout", message, watch.timing()) from None
         except aiohttp.ClientError as error:
             # Without its cause: the client's own errors carry the whole URL, which may hold a secret.
-            error_class, reason = _explain(error)
-            raise EgressError(error_class, f"{origin}: {reason}") from None
+            error_class, reason = _explain(error, watch.phase)
+            raise EgressError(error_class, f"{origin}: {reason}", watch.timing()) from None
 
     def _judge(self, url: str, headers: Mapping[str, str]) -> URL:
         if refusal := refuse_url(url, self._allowed):
@@ -167,32 +158,42 @@ class Egress:
 
     def _socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
         family, kind, protocol, _, address = info
-        _check(str(address[0]), self._allowed)
+        check(str(address[0]), self._allowed)
+        entering("connect")
         return socket.socket(family, kind, protocol)
 
-    async def _system_lookup(self, host: str) -> Sequence[str]:
-        def lookup() -> Sequence[str]:
-            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-            return [str(address[0]) for *_, address in found]
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, lookup)
+class _Connector(aiohttp.TCPConnector):
+    """Bounds what comes over its connections, and keeps none over which more came than the answer: whatever it still
+    holds would be taken for the answer to the next request."""
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.connector.Connection:
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol, transport = connection.protocol, connection.transport
+            if protocol is None or transport is None:
+                return connection
+            bounds = transport.get_protocol()
+            if not isinstance(bounds, Bounded):
+                bounds = Bounded(transport)
+            elif protocol.should_close:
+                connection.close()
+                continue
+            bounds.left = MAX_ANSWER
+            return connection
 
 
-class _Denied(OSError):
-    """The guard's no. An OSError, because the client's connection racing understands no other."""
+class _Resolver(AbstractResolver):
+    """The client's way to ask for names."""
 
-
-class _GuardedResolver(AbstractResolver):
-    def __init__(self, lookup: Lookup, allowed: Sequence[IPNetwork]) -> None:
-        self._lookup = lookup
-        self._allowed = allowed
+    def __init__(self, names: GuardedNames) -> None:
+        self._names = names
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        addresses = await self._addresses(host)
-        for address in addresses:
-            _check(address, self._allowed)
         return [
             ResolveResult(
                 hostname=host,
@@ -202,33 +203,11 @@ class _GuardedResolver(AbstractResolver):
                 proto=0,
                 flags=socket.AI_NUMERICHOST,
             )
-            for address in addresses
+            for address in await self._names.addresses(host)
         ]
-
-    async def _addresses(self, host: str) -> Sequence[str]:
-        if known := known_addresses(host):
-            # A known name stands for any of its addresses: allowing 127.0.0.0/8 is enough for localhost.
-            allowed = [str(address) for address in known if refuse_address(address, self._allowed) is None]
-            return allowed or [str(address) for address in known]
-        try:
-            addresses = await self._lookup(host)
-        except UnicodeError:
-            raise OSError("the host is not a name that can be resolved") from None
-        if not addresses:
-            raise OSError("the host has no address")
-        return addresses
 
     async def close(self) -> None:
         """Nothing is held: the lookup belongs to whoever gave it."""
-
-
-def _check(address: str, allowed: Sequence[IPNetwork]) -> None:
-    try:
-        refusal = refuse_address(ip_address(address), allowed)
-    except ValueError:
-        refusal = "the resolver's answer is not an IP address"
-    if refusal:
-        raise _Denied(refusal)
 
 
 def _default_tls() -> ssl.SSLContext:
@@ -237,24 +216,57 @@ def _default_tls() -> ssl.SSLContext:
     return context
 
 
-def _explain(error: aiohttp.ClientError) -> tuple[ErrorClass, str]:
+def _tracing() -> aiohttp.TraceConfig:
+    """Tells each request's stopwatch what the client does."""
+
+    def on(phase: Phase) -> Any:
+        async def enter(session: aiohttp.ClientSession, context: SimpleNamespace, event: Any) -> None:
+            context.trace_request_ctx.enter(phase)
+
+        return enter
+
+    async def run(session: aiohttp.ClientSession, context: SimpleNamespace, event: Any) -> None:
+        RUNNING.set(context.trace_request_ctx)
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_connection_create_start.append(run)
+    tracing.on_dns_resolvehost_start.append(on("dns"))
+    tracing.on_connection_create_end.append(on("response"))
+    tracing.on_connection_reuseconn.append(on("response"))
+    return tracing
+
+
+def _explain(error: aiohttp.ClientError, phase: Phase | None) -> tuple[ErrorClass, str]:
     match error:
-        case aiohttp.ClientConnectorError(os_error=_Denied() as denied):
+        case aiohttp.ClientConnectorError(os_error=Denied() as denied):
             return "guard", str(denied)
         case aiohttp.InvalidURL():
             return "guard", "the URL's host is not canonical"
         case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as untrusted):
             return "tls", f"the certificate is not trusted: {untrusted.verify_message}"
         case aiohttp.ClientSSLError(os_error=ssl.SSLError() as broken):
-            return "tls", f"the TLS handshake failed: {broken.reason}"
+            return "tls", f"the TLS handshake failed: {broken.reason or 'the other side ended it'}"
         case aiohttp.ClientConnectorDNSError(os_error=os_error):
             return "dns", f"the name does not resolve: {os_error.strerror or os_error}"
+        case aiohttp.ClientConnectorError(os_error=os_error) if phase == "tls":
+            reason = os.strerror(os_error.errno) if os_error.errno else "the other side ended it"
+            return "tls", f"the TLS handshake failed: {reason}"
         case aiohttp.ClientConnectorError(os_error=os_error):
             return "connect", os.strerror(os_error.errno) if os_error.errno else "the connection failed"
-        case aiohttp.ClientResponseError():
-            return "response", "the answer is not HTTP, or its headers are too large"
+        case aiohttp.ClientOSError(errno=errno) if errno == TOO_MUCH:
+            return "response", f"more than {MAX_ANSWER // 1024} KiB came, and no answer"
+        case aiohttp.ClientResponseError(message=message):
+            # Up to the colon the parser says what it misses, behind it what it found instead.
+            return "response", f"the answer cannot be read as HTTP: {message.partition(':')[0] or 'malformed'}"
         case _:
             return "response", "the answer ended early or is malformed"
+
+
+def _lift_bounds(response: aiohttp.ClientResponse) -> None:
+    """For a body whose length is its reader's business."""
+    transport = response.connection and response.connection.transport
+    if transport and isinstance(bounds := transport.get_protocol(), Bounded):
+        bounds.left = math.inf
 
 
 async def _excerpt(content: aiohttp.StreamReader) -> tuple[bytes, bool]:

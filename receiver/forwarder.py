@@ -28,8 +28,9 @@ MAX_IN_FLIGHT = 256
 
 _STATUS = {Verdict.DELIVERED: "delivered", Verdict.RETRY: "pending", Verdict.DEAD: "dead", Verdict.DISABLE: "dead"}
 
-Spawn = Callable[[Coroutine[Any, Any, None]], None]
-"""Runs a coroutine beside the loop; the runner waits for it before it stops."""
+Spawn = Callable[[Coroutine[Any, Any, bool]], None]
+"""Runs a coroutine beside the loop, and calls the loop again when it returns True; the runner waits for it before it
+stops."""
 
 
 class Forwarder:
@@ -59,23 +60,30 @@ class Forwarder:
         self._settle = Batch(ledger, self._record)
         self._circuit = circuit
         self._busy = 0
+        self._full = False
+        self._crowded: frozenset[str] = frozenset()
 
     async def run_once(self, now: int) -> int | None:
         """Starts what is due, and returns when it wants to be called again."""
         room = MAX_IN_FLIGHT - self._busy
-        if room <= 0:
+        self._full = room <= 0
+        if self._full:
             return None  # an attempt that ends calls again
         claim = await self._ledger.write(parcels.claim, limit=room, lease=self._lease)
         self._busy += len(claim.rows)
+        self._full = len(claim.rows) >= room
+        self._crowded = claim.crowded
         for parcel in claim.rows:
             self._spawn(self._deliver(parcel))
         return claim.next_due
 
-    async def _deliver(self, parcel: Any) -> None:
+    async def _deliver(self, parcel: Any) -> bool:
+        """One attempt. Whether its end makes room that something waits for: else asking again would be for nothing."""
         try:
             await self._attempt(parcel)
         finally:
             self._busy -= 1
+        return self._full or parcel.lane in self._crowded
 
     async def _attempt(self, parcel: Any) -> None:
         carried = await self._courier.carry(parcel, self._ledger.clock())

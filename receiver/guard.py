@@ -16,6 +16,8 @@ IPNetwork = IPv4Network | IPv6Network
 
 MAX_URL = 2048
 MAX_HEADER_VALUE = 4096
+MAX_HEADERS = 32
+"""Headers of a subscriber's own. Servers commonly refuse a request with more than a hundred, ours included."""
 
 
 class Rule(NamedTuple):
@@ -112,6 +114,7 @@ DENIED_PORTS: Mapping[int, str] = {
 """Well-known ports of services that do not speak HTTP or must not hear ours, after the Fetch standard's "bad ports"."""
 
 _AUTHORITY = re.compile(r"(?:\[(?P<literal>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:]+))(?::(?P<port>[0-9]{0,5}))?")
+_MAX_NAME = 253  # RFC 1035 §2.3.4, as text and without the last dot
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 # Where resolvers and browsers take a last label for a number, they take the whole host for an IPv4 address.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -189,7 +192,7 @@ def _refuse_host(literal: str | None, name: str, port: int | None, allowed: Sequ
         except UnicodeError:
             return "the URL's host is not a host name"
         host = host.removesuffix(".")
-        if _NAME.fullmatch(host) is None:
+        if len(host) > _MAX_NAME or _NAME.fullmatch(host) is None:
             return "the URL's host is not a host name"
         if _NUMBER.fullmatch(host.rpartition(".")[2]):
             try:
@@ -238,5 +241,7 @@ def refuse_headers(headers: Mapping[str, str]) -> dict[str, str]:
             refused[name] = "the name is reserved"
         elif lower in seen:
             refused[name] = "the name is given twice"
+        elif len(seen) >= MAX_HEADERS:
+            refused[name] = f"a subscriber has at most {MAX_HEADERS} headers"
         seen.add(lower)
     return refused

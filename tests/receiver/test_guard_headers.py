@@ -1,0 +1,54 @@
+"""Headers that nobody may send, and those that no subscriber may set."""
+
+import pytest
+
+from receiver.guard import MAX_HEADERS, refuse_headers
+
+
+def test_good_headers_pass() -> None:
+    assert (
+        refuse_headers({"Authorization": "Bearer x", "X-Tenant": "a\tb", "user-agent": "ours", "Cookie": "a=b"}) == {}
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("X-A", "a\r\nX-B: b", "line break"),
+        ("X-A", "a\nb", "line break"),
+        ("X-A", "a\n", "line break"),
+        ("X-A", "a\x00", "line break"),
+        ("X-A", "é", "not ASCII"),
+        ("X-A", "a" * 4097, "longer than"),
+        ("X A", "a", "token"),
+        ("X-A:", "a", "token"),
+        ("X-A\r\n", "a", "token"),
+        (":authority", "a", "token"),
+        ("", "a", "token"),
+        ("X-É", "a", "token"),
+        ("Webhook-Signature", "v1,x", "reserved"),
+        ("webhook-id", "x", "reserved"),
+        ("SVIX-Signature", "x", "reserved"),
+        ("Postback-Attempt", "1", "reserved"),
+        ("Proxy-Authorization", "x", "reserved"),
+        ("Content-Type", "text/plain", "reserved"),
+        ("content-length", "1", "reserved"),
+        ("Host", "evil", "reserved"),
+        ("Transfer-Encoding", "chunked", "reserved"),
+        ("Connection", "close", "reserved"),
+    ],
+)
+def test_bad_headers_are_refused(name: str, value: str, says: str) -> None:
+    assert list(refuse_headers({name: value})) == [name]
+    assert says in refuse_headers({name: value})[name]
+
+
+def test_a_header_given_twice_is_refused() -> None:
+    assert refuse_headers({"X-A": "1", "x-a": "2"}) == {"x-a": "the name is given twice"}
+
+
+def test_so_many_headers_and_no_more() -> None:
+    names = [f"X-{number}" for number in range(MAX_HEADERS + 2)]
+    refused = refuse_headers(dict.fromkeys(names, "a"))
+    assert list(refused) == names[MAX_HEADERS:]
+    assert "at most 32 headers" in refused[names[-1]]
