@@ -16,6 +16,7 @@ from postback import house as houses
 from postback import keyfiles, logs
 from postback.app import create_app
 from postback.house import ROLES, House, open_house
+from postback.inbound import BoundedProtocol
 from postback.settings import Settings
 
 log = structlog.get_logger()
@@ -55,7 +56,9 @@ async def serve(settings: Settings, roles: frozenset[str], listening: socket.soc
 
 
 @contextlib.asynccontextmanager
-async def serving(house: House, listening: socket.socket) -> AsyncIterator[uvicorn.Server]:
+async def serving(
+    house: House, listening: socket.socket, protocol: type[BoundedProtocol] = BoundedProtocol
+) -> AsyncIterator[uvicorn.Server]:
     """A server for a house; should it never come up, the house is closed all the same."""
     config = uvicorn.Config(
         create_app(house),
@@ -64,8 +67,10 @@ async def serving(house: House, listening: socket.socket) -> AsyncIterator[uvico
         server_header=False,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
         timeout_keep_alive=75,
+        http=protocol,
+        ws="none",
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, house)
     try:
         yield server
     finally:
@@ -94,6 +99,18 @@ def listen(host: str, port: int) -> socket.socket:
 def at(settings: Settings, listening: socket.socket) -> Settings:
     """The settings of who listens there: with port 0 the port, and the URLs that follow from it, come to be known."""
     return settings if settings.port else settings.with_port(listening.getsockname()[1])
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams when it stops: by themselves they never do, and it waits for requests under way."""
+
+    def __init__(self, config: uvicorn.Config, house: House) -> None:
+        super().__init__(config)
+        self._house = house
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._house.news.close()
+        await super().shutdown(sockets)
 
 
 def _run_loop(main: Coroutine[Any, Any, None]) -> None:

@@ -1,7 +1,7 @@
 """Ten thousand jobs in flight against twenty queries a second, in virtual time, with and without the provider's list.
 
 The real poller, sweeper, client, receiver and ledger against the simulator, whose limit is enforced. Run it at full
-size with `scripts/bench`.
+size with `scripts/bench polling`.
 """
 
 import argparse

@@ -248,7 +248,7 @@ def in_memory(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.usefixtures("quiet")
 async def test_a_crowd_costs_few_calls_and_never_too_many_at_once(anyio_backend: str, in_memory: Path) -> None:
-    """At full size, where the goal is 1.3, with `scripts/bench`."""
+    """At full size, where the goal is 1.3, with `scripts/bench polling`."""
     figures = await measure(in_memory, 300, swept=True)
     assert figures.finished == 300
     assert figures.calls_a_job <= 1.6
