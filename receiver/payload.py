@@ -1,4 +1,4 @@
-"""The body that a subscriber is sent: the whole notification, or its ids and states only. Pure; never raises."""
+"""The body that a subscriber is sent: the whole notification, or its ids, type and status only. Pure; never raises."""
 
 import json
 from typing import Any, Literal
@@ -8,7 +8,7 @@ Payload = Literal["full", "thin"]
 MAX_BODY = 256 * 1024
 """The most bytes of a full body. Many receivers refuse more, and a receiver that needs more can fetch the job."""
 
-_STATES = ("status", "sequence")
+_STATE = "status"
 _MAX_VALUE = 256
 
 
@@ -26,8 +26,7 @@ def fit(body: bytes, payload: str) -> bytes:
 
 
 def thin(body: bytes, extra: dict[str, str] | None = None) -> bytes:
-    """`{"type", "timestamp", "data"}` with nothing in data but ids (`id` and every `…_id`), `status`, `sequence`, and
-    `extra`.
+    """`{"type", "timestamp", "data"}` with nothing in data but ids (`id` and every `…_id`), `status` and `extra`.
 
     What is not a JSON object is no notification, and stays as it is.
     """
@@ -46,7 +45,7 @@ def thin(body: bytes, extra: dict[str, str] | None = None) -> bytes:
 
 
 def _stays(name: str, value: Any) -> bool:
-    return (name == "id" or name.endswith("_id") or name in _STATES) and len(name) <= _MAX_VALUE and _is_short(value)
+    return (name == "id" or name.endswith("_id") or name == _STATE) and len(name) <= _MAX_VALUE and _is_short(value)
 
 
 def _is_short(value: Any) -> bool:

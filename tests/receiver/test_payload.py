@@ -36,9 +36,9 @@ def test_a_thin_body_names_the_job_and_its_state() -> None:
     }
 
 
-def test_a_thin_body_keeps_sequence_and_every_id() -> None:
+def test_a_thin_body_keeps_every_id_and_the_status() -> None:
     data = {"delivery_id": "dlv_1", "subscriber_id": "sub_1", "status": "dead", "sequence": 2, "url": "u", "idea": "x"}
-    kept = {name: data[name] for name in ("delivery_id", "subscriber_id", "status", "sequence")}
+    kept = {name: data[name] for name in ("delivery_id", "subscriber_id", "status")}
     assert json.loads(thin(body("delivery.dead", AT, data)))["data"] == kept
     assert json.loads(thin(body("postback.ping", AT, {"subscriber_id": "sub_1"})))["data"] == {"subscriber_id": "sub_1"}
 
@@ -83,7 +83,7 @@ def test_any_object_gives_ids_and_states(full: dict[str, Any], payload: str) -> 
     assert document.keys() <= {"type", "timestamp", "data"}
     read, data = json.loads(written), full.get("data")
     for name, value in document["data"].items():
-        assert name in ("id", "status", "sequence") or name.endswith("_id")
+        assert name in ("id", "status") or name.endswith("_id")
         assert value == read["data"][name]
     assert isinstance(data, dict) or document["data"] == {}
 
