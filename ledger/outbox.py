@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
+from ledger import serial
 from ledger.audience import Audience, Reader
 from ledger.clock import rfc3339
 from ledger.events import EVENT_OF_STATE, ONLY_IF_WANTED, wants
 from ledger.job import Job, Link
 from ledger.moment import Moment
 from ledger.schema import deliveries, notifications
-from ledger.serial import Serial
 
 
 def body(event: str, at: int, data: dict[str, Any]) -> bytes:
@@ -62,7 +62,8 @@ class Outbox:
     def write(self) -> None:
         """Writes what was collected."""
         if self._notifications:
-            self._connection.execute(insert(notifications).values(serial=Serial()), self._notifications)
+            numbered = insert(notifications).values(serial=serial.take(self._connection))
+            self._connection.execute(numbered, self._notifications)
         if self._deliveries:
             self._connection.execute(insert(deliveries), self._deliveries)
 

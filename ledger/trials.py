@@ -25,4 +25,5 @@ def begin(
     outbox.write()
     claimed = {"status": "delivering", "lease": 1, "due_at": moment.now + lease, "trigger": "manual"}
     connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(**claimed))
-    return parcels.load(connection, [delivery_id])[0]
+    parcel: Row[Any] = parcels.load(connection, [delivery_id])[0]
+    return parcel

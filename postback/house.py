@@ -25,6 +25,8 @@ from ledger.pace import Limit
 from ledger.sqlite import SqliteDatabase
 from ledger.tokens import CallbackTokens
 from postback import keyfiles
+from postback.alarm import Alarm
+from postback.news import News
 from postback.runner import Runner
 from postback.settings import Settings
 from providers import PROVIDERS
@@ -82,13 +84,15 @@ class House:
         )
         self.eventbridge = self._eventbridge(fetch)
         self.circuit = Circuit(settings.circuit_failures, settings.circuit_cooldown)
+        self.news = News(ledger)
         self.ready_until = 0
         self._courier: Courier | None = None
         self._runners: dict[str, Runner] = {}
         self._closing = AsyncExitStack()
 
     def wake(self, *loops: str) -> None:
-        """There may be work for these loops, where this process runs them."""
+        """There may be work for these loops, where this process runs them, and news for who follows the stream."""
+        self.news.wake()
         for name in loops:
             if name in self._runners:
                 self._runners[name].wake()
@@ -110,11 +114,14 @@ class House:
         if "forwarder" in self.roles:
             self._start_forwarder()
             self._start_archiver()
+        if "api" in self.roles:
+            self._runner("alarm").start(Alarm(self.ledger).run_once)
 
     async def stop(self) -> None:
         """Takes no more work, lets what runs come to an end, and closes the ledger."""
         await asyncio.gather(*(runner.stop(DRAIN_SECONDS) for runner in self._runners.values()))
         await self._closing.aclose()
+        await self.news.drain()
         await self.ledger.close()
 
     def _eventbridge(self, fetch: Fetch) -> EventBridge | None:

@@ -1,4 +1,4 @@
-"""Connections that take their time: uvicorn waits for ever for headers and bodies, and for any number of header bytes."""
+"""Connections that take their time: uvicorn waits for ever for headers and bodies, of whatever number of bytes."""
 
 import asyncio
 from http import HTTPStatus

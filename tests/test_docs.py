@@ -17,7 +17,7 @@ import httpx2 as httpx
 import pytest
 
 from ledger.callbacks import VERDICTS
-from ledger.outbox import DEFAULT_EVENTS, EVENTS
+from ledger.events import DEFAULT_EVENTS, EVENTS
 from postback import settings
 from postback.api import models
 from postback.cli.errors import ExitCode

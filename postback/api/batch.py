@@ -3,11 +3,12 @@
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ledger import jobs
 from ledger.jobs import Draft, KeysReused
-from postback.api import models, requests
+from ledger.recording import Strangers, record
+from postback.api import models, requests, targets
 from postback.api.bodies import BatchedJob, NewBatch
 from postback.api.jobs import prepare
+from postback.api.targets import SubmittedJob
 from postback.house import House
 from receiver.problems import Problem
 
@@ -15,7 +16,7 @@ from receiver.problems import Problem
 class Batch(models.Shape):
     """The jobs of a batch, in the order of its requests."""
 
-    data: list[models.Job]
+    data: list[SubmittedJob]
 
 
 async def create(house: House, request: Request) -> Response:
@@ -23,13 +24,15 @@ async def create(house: House, request: Request) -> Response:
     asked = await requests.read(request, NewBatch, house.settings.max_body)
     drafts = _prepared(house, asked.jobs)
     try:
-        made = await house.ledger.write(jobs.create_all, drafts)
+        made = await house.ledger.write(record, drafts)
+    except Strangers as strangers:
+        raise requests.invalid(*(_stranger(asked.jobs, *place) for place in strangers.places)) from None
     except KeysReused as reused:
         why = "was used for another request; use a new key for a new job"
         errors = [{"pointer": f"/jobs/{position}/idempotency_key", "detail": why} for position in reused.positions]
         raise Problem("idempotency-key-reused", f"{errors[0]['pointer']}: {why}", errors=errors) from None
     house.wake("submitter")
-    return JSONResponse({"data": [job.document(house.links.url) for job in made]}, 202)
+    return JSONResponse({"data": [targets.document(house, one) for one in made]}, 202)
 
 
 def _prepared(house: House, asked: list[BatchedJob]) -> list[Draft]:
@@ -43,3 +46,8 @@ def _prepared(house: House, asked: list[BatchedJob]) -> list[Draft]:
     if errors:
         raise requests.invalid(*errors)
     return drafts
+
+
+def _stranger(asked: list[BatchedJob], position: int, place: int) -> tuple[str, str]:
+    pointer, why = targets.stranger(asked[position], place)
+    return f"/jobs/{position}{pointer}", why

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ledger import deliveries, notifications
+from ledger.events import EVENTS
 from ledger.lifecycle import DELIVERY
-from ledger.outbox import EVENTS
 from postback.api import requests
 from postback.house import House
 

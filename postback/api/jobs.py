@@ -10,8 +10,9 @@ from dispatcher.canceler import cancel
 from ledger import erase, jobs
 from ledger.jobs import Draft, Filter
 from ledger.lifecycle import JOB
+from ledger.recording import Strangers, record
 from ledger.timeline import timeline
-from postback.api import requests
+from postback.api import requests, targets
 from postback.api.bodies import MAX_KEY, NewJob
 from postback.house import House
 from providers import PROVIDERS, choose
@@ -23,9 +24,12 @@ async def create(house: House, request: Request) -> Response:
     """Records a job and answers 202 before anything is sent."""
     asked = await requests.read(request, NewJob, house.settings.max_body)
     draft = prepare(house, asked, _idempotency_key(request))
-    job = await house.ledger.write(jobs.create, draft)
+    try:
+        (made,) = await house.ledger.write(record, [draft])
+    except Strangers as strangers:
+        raise requests.invalid(*(targets.stranger(asked, place) for _, place in strangers.places)) from None
     house.wake("submitter")
-    return JSONResponse(job.document(house.links.url), 202, headers={"Location": f"/v1/jobs/{job.id}"})
+    return JSONResponse(targets.document(house, made), 202, headers={"Location": f"/v1/jobs/{made.job.id}"})
 
 
 def prepare(house: House, asked: NewJob, key: str | None) -> Draft:
@@ -36,8 +40,10 @@ def prepare(house: House, asked: NewJob, key: str | None) -> Draft:
     provider = _provider(house, asked)
     order = Order(asked.model, asked.input, asked.parameters or {})
     check = provider.check(order)
-    if check.problems:
-        raise requests.invalid(*((problem.pointer, problem.message) for problem in check.problems))
+    problems = [(problem.pointer, problem.message) for problem in check.problems]
+    problems += targets.refusals(house, asked)
+    if problems:
+        raise requests.invalid(*problems)
     return Draft(
         provider=provider.name,
         model=asked.model,
@@ -47,6 +53,8 @@ def prepare(house: House, asked: NewJob, key: str | None) -> Draft:
         warnings=check.warnings,
         idempotency_key=key,
         idempotency_digest=None if key is None else _digest(asked),
+        subscribers=asked.subscribers,
+        notify=targets.target(house, asked),
     )
 
 

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from ledger.outbox import EVENTS
+from ledger.events import EVENTS
 
 
 class Shape(BaseModel):
@@ -61,6 +61,7 @@ JobStatus = Literal[
     "queued", "submitting", "pending", "running", "unconfirmed", "succeeded", "failed", "canceled", "lost"
 ]
 DeliveryStatus = Literal["pending", "delivering", "delivered", "dead", "skipped"]
+ErrorClass = Literal["dns", "connect", "tls", "timeout", "guard", "status", "response"]
 Verdict = Literal["accepted", "progress", "duplicate", "conflicting", "invalid"]
 Event = Literal[EVENTS]  # type: ignore[valid-type]
 
@@ -92,35 +93,6 @@ class NotifiedJob(Job):
 
     sequence: int
     """Counts the notifications of this job, from 1."""
-
-
-class Subscriber(Shape):
-    """A subscriber, without its secret."""
-
-    id: str
-    url: str
-    events: list[str]
-    description: str | None
-    headers: list[str]
-    """Names only."""
-    metadata: dict[str, Any]
-    enabled: bool
-    disabled_reason: str | None
-    max_in_flight: int
-    rate_limit: float | None
-    created_at: str
-
-
-class SubscriberWithSecret(Subscriber):
-    """A subscriber with its secret: on creation and rotation only."""
-
-    secret: str
-
-
-class Secret(Shape):
-    """A subscriber's secret."""
-
-    secret: str
 
 
 class CallbackSummary(Shape):
@@ -175,6 +147,15 @@ class Delivery(Shape):
     finished_at: str | None
 
 
+class Timing(Shape):
+    """What the parts of an attempt took, in milliseconds; null where one did not happen."""
+
+    dns: int | None
+    connect: int | None
+    tls: int | None
+    response: int | None
+
+
 class Attempt(Shape):
     """One HTTP try."""
 
@@ -184,15 +165,35 @@ class Attempt(Shape):
     started_at: str
     duration_ms: int
     status_code: int | None
-    error_class: Literal["dns", "connect", "tls", "timeout", "guard", "status", "response"] | None
+    error_class: ErrorClass | None
     error: str | None
     response_excerpt: str | None
+    """The first 16 KB of the answer; where more was cut off, its end says so."""
+    request_headers: dict[str, str] | None
+    """As they were sent, without secrets."""
+    response_headers: dict[str, str] | None
+    timing: Timing | None
 
 
 class DeliveryWithAttempts(Delivery):
     """A delivery with its attempts."""
 
     attempts: list[Attempt]
+
+
+class Diagnosis(Shape):
+    """Why an attempt failed, and what to do about it."""
+
+    error_class: ErrorClass
+    status_code: int | None
+    advice: str
+
+
+class TriedDelivery(DeliveryWithAttempts):
+    """A delivery that was sent to see whether it arrives."""
+
+    diagnosis: Diagnosis | None
+    """Null if it arrived."""
 
 
 class TimelineEntry(Shape):
@@ -209,12 +210,6 @@ class Timeline(Shape):
     """Everything that happened to a job, oldest first."""
 
     data: list[TimelineEntry]
-
-
-class Recovered(Shape):
-    """How many deliveries were set going again."""
-
-    recovered: int
 
 
 class Health(Shape):

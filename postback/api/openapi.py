@@ -7,16 +7,24 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from ledger.outbox import EVENTS, JOB_EVENTS
+from ledger.events import EVENTS, JOB_EVENTS
 from ledger.pages import DEFAULT_LIMIT, MAX_LIMIT
 from postback import __version__
-from postback.api import bodies, models
+from postback.api import bodies, models, subscriber_models
 from postback.api.calls import CALLS, Call, Query
 from providers import PROVIDERS
 from providers.protocol import Provider
 from receiver.problems import KINDS
 
 _REF = "#/components/schemas/{model}"
+_TOLD: dict[str, type[BaseModel]] = dict.fromkeys(JOB_EVENTS, models.NotifiedJob) | {
+    "subscriber.failing": subscriber_models.FailingSubscriber,
+    "subscriber.disabled": subscriber_models.NotifiedSubscriber,
+    "delivery.dead": models.Delivery,
+    "postback.ping": subscriber_models.Ping,
+}
+"""What the `data` of each event is."""
+
 _TITLES = {kind.status: kind.title for kind in reversed(list(KINDS.values()))}
 
 
@@ -44,7 +52,8 @@ def describe() -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    used: dict[type[BaseModel], str] = {models.Problem: "serialization", models.NotifiedJob: "serialization"}
+    used: dict[type[BaseModel], str] = {models.Problem: "serialization"}
+    used |= dict.fromkeys(_TOLD.values(), "serialization")
     for call in CALLS:
         used |= {call.body: "validation"} if call.body else {}
         used |= {call.answer: "serialization"} if call.answer else {}
@@ -121,8 +130,6 @@ def _responses(call: Call) -> dict[str, Any]:
         schema = _page(call.answer) if call.paged else _ref(call.answer)
         answer["content"] = {"application/json": {"schema": schema}}
     responses = {str(call.status): answer}
-    if call.path.endswith("/test"):
-        responses["202"] = {**answer, "description": "No attempt was made in time; look at the delivery later."}
     statuses = {*call.problems, *(() if call.open else (401, 503))}
     statuses |= {400} if call.paged else set()
     statuses |= {400, 413, 415} if call.body is not None else set()
@@ -139,20 +146,22 @@ def _page(item: type[BaseModel]) -> dict[str, Any]:
 
 
 def _webhook(event: str) -> dict[str, Any]:
-    data = _ref(models.NotifiedJob) if event in JOB_EVENTS else {"type": "object"}
     properties = {
         "type": {"const": event},
         "timestamp": {"type": "string", "format": "date-time"},
-        "data": data,
+        "data": _ref(_TOLD[event]),
     }
     schema = {"type": "object", "properties": properties, "required": list(properties)}
-    says = "Signed as Standard Webhooks 1.0 says. Any 2xx is success; anything else is tried again."
+    says = (
+        "Signed as Standard Webhooks 1.0 says. Any 2xx is success; anything else is tried again. "
+        'With payload "thin", and where the whole would be over 256 KB, `data` holds ids and states only.'
+    )
     return {
         "summary": f"`{event}`",
         "description": says,
         "parameters": [
             {"name": name, "in": "header", "required": True, "schema": {"type": "string"}}
-            for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
+            for name in ("webhook-id", "webhook-timestamp", "webhook-signature", "postback-attempt")
         ],
         "requestBody": {"content": {"application/json": {"schema": schema}}},
         "responses": {"2XX": {"description": "Received."}},

@@ -1,37 +1,43 @@
-"""The API's calls on subscribers."""
+"""The API's calls on subscribers: registering, seeing, changing and forgetting them."""
 
-import asyncio
 import json
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import Connection, Row
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ledger import deliveries, subscribers
-from ledger.clock import SECOND
-from ledger.outbox import DEFAULT_EVENTS, EVENTS
-from ledger.subscribers import DEFAULT_MAX_IN_FLIGHT, Draft
-from postback import durations
-from postback.api import requests
-from postback.api.bodies import NewSubscriber, Rotation, SubscriberChanges, Window
-from postback.api.deliveries import with_attempts
+from ledger import subscribers
+from ledger.events import DEFAULT_EVENTS, EVENTS, KINDS
+from ledger.keys import SecretKeys
+from ledger.lane import DEFAULT_MAX_IN_FLIGHT
+from ledger.moment import Moment
+from ledger.subscribers import Draft
+from postback.api import requests, signatures
+from postback.api.audit import actor
+from postback.api.subscriber_bodies import NewSubscriber, SubscriberChanges, SubscriberFields
+from postback.api.subscriber_documents import documents, shown
 from postback.house import House
 from receiver import signing
 from receiver.guard import refuse_headers, refuse_url
 
-GRACE = "24h"
-TEST_POLL_SECONDS = 0.05
-LONGEST_TEST = 25 * SECOND
-"""Below what clients commonly wait for an answer."""
+_DEFAULTS: Mapping[str, Any] = {
+    "events": list(DEFAULT_EVENTS),
+    "metadata": {},
+    "max_in_flight": DEFAULT_MAX_IN_FLIGHT,
+    "payload": "full",
+}
+"""What null stands for, where that is not null."""
+
+_AS_THEY_ARE = ("events", "description", "metadata", "max_in_flight", "rate_limit", "filter", "payload", "schedule")
 
 
 async def create(house: House, request: Request) -> Response:
     """Registers a subscriber; the answer is one of the two places that show its secret."""
     asked = await requests.read(request, NewSubscriber, house.settings.max_body)
-    _check(house, asked.url, asked.events, asked.headers)
-    secret = signing.new_secret(secrets.token_bytes) if asked.secret is None else asked.secret
+    _check(house, asked, asked.url)
+    secret = signatures.new_secret() if asked.secret is None else asked.secret
     try:
         signing.parse_secret(secret)
     except ValueError as error:
@@ -39,15 +45,11 @@ async def create(house: House, request: Request) -> Response:
     draft = Draft(
         url=asked.url,
         sealed_secret=house.keys.encrypt(secret),
-        events=asked.events or DEFAULT_EVENTS,
-        description=asked.description,
-        metadata=asked.metadata or {},
-        max_in_flight=asked.max_in_flight or DEFAULT_MAX_IN_FLIGHT,
-        rate_limit=asked.rate_limit,
-        **_sealed(house, asked.headers),
+        **(_chosen(asked) | _sealed(house.keys, asked.headers)),
+        **(signatures.new_key_pair(house.keys) if asked.signature == "v1a" else {}),
     )
-    row = await house.ledger.write(subscribers.create, draft)
-    document = subscribers.document(row) | {"secret": secret}
+    row = await house.ledger.write(subscribers.create, draft, actor(request))
+    document = await shown(house, row) | {"secret": secret}
     return JSONResponse(document, 201, headers={"Location": f"/v1/subscribers/{row.id}"})
 
 
@@ -55,101 +57,79 @@ async def find(house: House, request: Request) -> Response:
     """Lists subscribers."""
     cursor, limit = requests.page_of(request)
     page = await house.ledger.read(subscribers.find, cursor=cursor, limit=limit)
-    return JSONResponse({"data": [subscribers.document(row) for row in page.data], "next_cursor": page.next_cursor})
+    data = await house.ledger.read(documents, page.data, house.ledger.clock())
+    return JSONResponse({"data": data, "next_cursor": page.next_cursor})
 
 
 async def get(house: House, request: Request) -> Response:
     """One subscriber."""
-    return JSONResponse(subscribers.document(await house.ledger.read(subscribers.get, request.path_params["id"])))
+    return JSONResponse(await shown(house, await house.ledger.read(subscribers.get, request.path_params["id"])))
 
 
 async def change(house: House, request: Request) -> Response:
     """Changes what the body names."""
     asked = await requests.read(request, SubscriberChanges, house.settings.max_body)
-    _check(house, asked.url, asked.events, asked.headers)
-    given = asked.model_dump(include=asked.model_fields_set, exclude={"headers"})
-    defaults = {"events": list(DEFAULT_EVENTS), "metadata": {}, "max_in_flight": DEFAULT_MAX_IN_FLIGHT}
+    _check(house, asked, asked.url)
     for name in ("url", "enabled"):
-        if name in given and given[name] is None:
+        if name in asked.model_fields_set and getattr(asked, name) is None:
             raise requests.invalid((f"/{name}", "must not be null"))
-    changes = {name: defaults.get(name) if value is None else value for name, value in given.items()}
+    changes = _chosen(asked) | asked.model_dump(include=asked.model_fields_set & {"url", "enabled"})
     if "headers" in asked.model_fields_set:
-        changes |= _sealed(house, asked.headers)
+        changes |= _sealed(house.keys, asked.headers)
     if changes.get("enabled") is False:
         changes["disabled_reason"] = "disabled by hand"
-    row = await house.ledger.write(subscribers.change, request.path_params["id"], changes)
-    return JSONResponse(subscribers.document(row))
+    signature = (asked.signature or "v1") if "signature" in asked.model_fields_set else None
+    row = await house.ledger.write(
+        _change, request.path_params["id"], changes, signature, house.keys, by=actor(request)
+    )
+    return JSONResponse(await shown(house, row))
 
 
 async def delete(house: House, request: Request) -> Response:
     """Forgets a subscriber."""
-    await house.ledger.write(subscribers.delete, request.path_params["id"])
+    await house.ledger.write(subscribers.delete, request.path_params["id"], actor(request))
     return Response(status_code=204)
 
 
-async def secret(house: House, request: Request) -> Response:
-    """The secret that signs now."""
-    row = await house.ledger.read(subscribers.get, request.path_params["id"])
-    return JSONResponse({"secret": house.keys.decrypt(row.sealed_secret)}, headers={"Cache-Control": "no-store"})
+def _change(
+    connection: Connection,
+    moment: Moment,
+    subscriber_id: str,
+    changes: dict[str, Any],
+    signature: str | None,
+    keys: SecretKeys,
+    *,
+    by: str,
+) -> Row[Any]:
+    before = subscribers.hold(connection, subscriber_id)
+    signed = {} if signature is None else signatures.signed(before, signature, keys)
+    return subscribers.change(connection, moment, subscriber_id, changes | signed, by)
 
 
-async def rotate(house: House, request: Request) -> Response:
-    """A new secret; the old one signs beside it for a while."""
-    asked = await requests.read(request, Rotation, house.settings.max_body)
-    try:
-        grace = durations.parse(GRACE if asked.grace is None else asked.grace)
-    except ValueError as error:
-        raise requests.invalid(("/grace", str(error))) from None
-    fresh = signing.new_secret(secrets.token_bytes)
-    row = await house.ledger.write(subscribers.rotate, request.path_params["id"], house.keys.encrypt(fresh), grace)
-    return JSONResponse(subscribers.document(row) | {"secret": fresh})
+def _chosen(asked: SubscriberFields) -> dict[str, Any]:
+    """The columns of what the body names."""
+    given = asked.model_dump(include=asked.model_fields_set.intersection(_AS_THEY_ARE), exclude_unset=True)
+    return {name: _DEFAULTS.get(name) if value is None else value for name, value in given.items()}
 
 
-async def test(house: House, request: Request) -> Response:
-    """Sends a `postback.ping` and waits for its first attempt: 200 with it, or 202 where none came in time."""
-    delivery_id = await house.ledger.write(subscribers.ping, request.path_params["id"])
-    house.wake("forwarder")
-    deadline = house.ledger.clock() + min(house.settings.delivery_timeout + 2 * SECOND, LONGEST_TEST)
-    document: dict[str, Any] = {}
-    while house.ledger.clock() < deadline:
-        document = await house.ledger.read(with_attempts, delivery_id)
-        if document["attempt_count"]:
-            return JSONResponse(document)
-        await asyncio.sleep(TEST_POLL_SECONDS)
-    return JSONResponse(document, 202)
-
-
-async def recover(house: House, request: Request) -> Response:
-    """Sends the deliveries of a window of time again."""
-    asked = await requests.read(request, Window, house.settings.max_body)
-    since = requests.milliseconds(asked.since, lambda why: requests.invalid(("/since", why)))
-    until = None
-    if asked.until is not None:
-        until = requests.milliseconds(asked.until, lambda why: requests.invalid(("/until", why)))
-    count = await house.ledger.write(
-        deliveries.recover, request.path_params["id"], since=since, until=until, statuses=asked.statuses
-    )
-    house.wake("forwarder")
-    return JSONResponse({"recovered": count}, 202)
-
-
-def _check(house: House, url: str | None, events: Sequence[str] | None, headers: Mapping[str, str] | None) -> None:
+def _check(house: House, asked: SubscriberFields, url: str | None) -> None:
     errors: list[tuple[str, str]] = []
     if url is not None and (refusal := refuse_url(url, house.settings.allow_networks)):
         errors.append(("/url", refusal))
     errors += [
-        (f"/events/{position}", f"there is no event type {event!r}; write {', '.join(EVENTS)}, job.* or *")
-        for position, event in enumerate(events or ())
-        if event not in (*EVENTS, "*", "job.*")
+        (f"/events/{position}", f"there is no event type {event!r}; write {', '.join((*EVENTS, *KINDS))} or *")
+        for position, event in enumerate(asked.events or ())
+        if event not in (*EVENTS, *KINDS, "*")
     ]
-    if events is not None and not events:
+    if asked.events is not None and not asked.events:
         errors.append(("/events", "name at least one event type, or leave it out"))
-    errors += [(requests.pointer("headers", name), refusal) for name, refusal in refuse_headers(headers or {}).items()]
+    refused = refuse_headers(asked.headers or {})
+    errors += [(requests.pointer("headers", name), refusal) for name, refusal in refused.items()]
     if errors:
         raise requests.invalid(*errors)
 
 
-def _sealed(house: House, headers: Mapping[str, str] | None) -> dict[str, Any]:
+def _sealed(keys: SecretKeys, headers: Mapping[str, str] | None) -> dict[str, Any]:
     if not headers:
         return {"sealed_headers": None, "header_names": []}
-    return {"sealed_headers": house.keys.encrypt(json.dumps(dict(headers))), "header_names": sorted(headers)}
+    return {"sealed_headers": keys.encrypt(json.dumps(dict(headers))), "header_names": sorted(headers)}

@@ -12,7 +12,9 @@ from postback.cli import callbacks, deliveries, jobs, output, subscribers
 from postback.cli.config import config
 from postback.cli.demo import demo
 from postback.cli.errors import ExitCode
+from postback.cli.listen import listen
 from postback.cli.migrate import migrate
+from postback.cli.rekey import rekey
 from postback.cli.serve import serve
 from postback.cli.session import Session, session_of
 from postback.cli.simulator import simulator
@@ -34,9 +36,11 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(subscribers.app, name="subscribers")
 app.add_typer(callbacks.app, name="callbacks")
 app.add_typer(deliveries.app, name="deliveries")
+app.command()(listen)
 app.command()(verify)
 app.command()(config)
 app.command()(migrate)
+app.command()(rekey)
 app.command()(simulator)
 
 

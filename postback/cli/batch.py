@@ -15,6 +15,7 @@ from postback.api.bodies import MAX_BATCH, BatchedJob
 from postback.cli import output
 from postback.cli.errors import CommandFailed, ExitCode
 from postback.cli.session import connect, session_of
+from postback.cli.submit import say_secret
 from providers.jsontext import BadJson, dumps, load_object
 
 MAX_TOLD = 10
@@ -117,6 +118,7 @@ def _print(request: Request, job: dict[str, Any], as_json: bool) -> None:
     for warning in job["warnings"]:
         output.say(f"warning: line {request.line}: {warning}")
     typer.echo(job["id"])
+    say_secret(request.body, job, as_json, f"line {request.line}: ")
 
 
 def _told(failure: CommandFailed, batch: Sequence[Request], done: Sequence[Request]) -> str:

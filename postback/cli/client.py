@@ -1,7 +1,7 @@
 """The management API as the command line sees it: JSON in, JSON out, every error a message and an exit code."""
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -13,6 +13,8 @@ from postback.cli.errors import CommandFailed, ExitCode
 from postback.settings import Settings
 
 TIMEOUT_SECONDS = 30.0
+SILENCE_SECONDS = 45.0
+"""How long a stream may be silent: three times what the server is, when it is well."""
 
 
 class ApiKey(NamedTuple):
@@ -68,22 +70,43 @@ class Client:
         """GET of an address outside of /v1, whose answer is read as it comes, whatever its status."""
         return self._http.stream("GET", path)
 
-    def _ask(self, method: str, path: tuple[str, ...], **request: Any) -> dict[str, Any]:
-        if not all(path):
-            raise CommandFailed("an id is missing: it was given as an empty text", ExitCode.USAGE)
-        target = "/v1/" + "/".join(quote(part, safe="") for part in path)
+    @contextmanager
+    def follow(
+        self, *path: str, query: Mapping[str, str | None], headers: Mapping[str, str]
+    ) -> Iterator[Iterator[bytes]]:
+        """GET /v1/path… that answers with an event stream: its bytes as they come, until the server ends it."""
+        given = {name: value for name, value in query.items() if value is not None}
+        request = self._http.build_request(
+            "GET",
+            _target(path),
+            params=given,
+            headers={"accept": "text/event-stream", **headers},
+            timeout=httpx.Timeout(TIMEOUT_SECONDS, read=SILENCE_SECONDS),
+        )
         try:
-            response = self._http.request(method, target, **request)
+            response = self._http.send(request, stream=True)
+            try:
+                if not response.is_success:
+                    response.read()
+                    raise self._refusal(response)
+                if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                    raise self._stranger(response, "no event stream")
+                yield response.iter_bytes()
+            finally:
+                response.close()
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise self._unreachable(error) from None
+
+    def _ask(self, method: str, path: tuple[str, ...], **request: Any) -> dict[str, Any]:
+        try:
+            response = self._http.request(method, _target(path), **request)
         except httpx.TimeoutException:
             raise CommandFailed(
                 f"{self._url} did not answer within {TIMEOUT_SECONDS:.0f} s; it may still have taken the request",
                 ExitCode.UNREACHABLE,
             ) from None
         except httpx.TransportError as error:
-            raise CommandFailed(
-                f"no server answers at {self._url} ({error}). Is it running? Start it with: postback serve",
-                ExitCode.UNREACHABLE,
-            ) from None
+            raise self._unreachable(error) from None
         if response.is_success:
             return {} if response.status_code == httpx.codes.NO_CONTENT else self._object(response)
         raise self._refusal(response)
@@ -94,12 +117,21 @@ class Client:
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            raise CommandFailed(
-                f"what answers at {self._url} is not Postback (status {response.status_code}, no JSON object); "
-                "is POSTBACK_URL right?",
-                ExitCode.UNREACHABLE,
-            )
+            raise self._stranger(response, "no JSON object")
         return answer
+
+    def _stranger(self, response: httpx.Response, what: str) -> CommandFailed:
+        return CommandFailed(
+            f"what answers at {self._url} is not Postback (status {response.status_code}, {what}); "
+            "is POSTBACK_URL right?",
+            ExitCode.UNREACHABLE,
+        )
+
+    def _unreachable(self, error: Exception) -> CommandFailed:
+        return CommandFailed(
+            f"no server answers at {self._url} ({error}). Is it running? Start it with: postback serve",
+            ExitCode.UNREACHABLE,
+        )
 
     def _refusal(self, response: httpx.Response) -> CommandFailed:
         problem = self._object(response)
@@ -129,6 +161,12 @@ def find_key(settings: Settings) -> ApiKey:
         reason = getattr(error, "strerror", None) or "it is not ASCII text"
         raise CommandFailed(f"cannot read the API key in {path}: {reason}", ExitCode.NOT_ALLOWED) from None
     return ApiKey(key, str(path))
+
+
+def _target(path: tuple[str, ...]) -> str:
+    if not all(path):
+        raise CommandFailed("an id is missing: it was given as an empty text", ExitCode.USAGE)
+    return "/v1/" + "/".join(quote(part, safe="") for part in path)
 
 
 def _problem_text(problem: Mapping[str, Any]) -> str:

@@ -29,6 +29,7 @@ _ATTEMPT_COLUMNS = {
     "TRIGGER": "trigger",
     "STARTED": "started_at",
     "MS": "duration_ms",
+    "OF WHICH": "timing",
     "STATUS": "status_code",
     "ERROR": "error_class",
     "WHY": "error",
@@ -66,14 +67,19 @@ def list_(
 
 
 @app.command()
-def show(context: typer.Context, delivery_id: DeliveryId, as_json: Json = False) -> None:
-    """Show a delivery and each of its attempts."""
+def show(
+    context: typer.Context,
+    delivery_id: DeliveryId,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="The headers of every attempt.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show a delivery and each of its attempts; of those that failed the headers too."""
     with connect(context) as api:
         delivery = api.get("deliveries", delivery_id)
     if as_json:
         output.print_json(delivery)
         return
-    print_delivery(delivery)
+    print_delivery(delivery, verbose=verbose)
 
 
 @app.command()
@@ -88,9 +94,27 @@ def redeliver(context: typer.Context, delivery_id: DeliveryId, as_json: Json = F
     output.say(f"Follow it with: postback deliveries show {delivery_id}")
 
 
-def print_delivery(delivery: Mapping[str, Any]) -> None:
-    """A delivery for people: its fields, then its attempts."""
+def print_delivery(delivery: Mapping[str, Any], *, verbose: bool = False) -> None:
+    """A delivery for people: its fields, its attempts, and the headers of those that failed, or of all."""
     output.print_details({name: value for name, value in delivery.items() if name != "attempts"})
-    if delivery.get("attempts"):
-        output.print_heading("Attempts")
-        output.print_table(_ATTEMPT_COLUMNS, delivery["attempts"])
+    attempts = delivery.get("attempts")
+    if not attempts:
+        return
+    output.print_heading("Attempts")
+    output.print_table(_ATTEMPT_COLUMNS, [{**attempt, "timing": _split(attempt["timing"])} for attempt in attempts])
+    for attempt in attempts:
+        if verbose or attempt["error_class"]:
+            _print_headers(f"Attempt {attempt['number']}: sent", attempt["request_headers"])
+            _print_headers(f"Attempt {attempt['number']}: answered", attempt["response_headers"])
+
+
+def _split(timing: Mapping[str, int | None] | None) -> str | None:
+    """`dns 3, connect 5, tls 12, response 80`, without what did not happen."""
+    parts = [f"{name} {spent}" for name, spent in (timing or {}).items() if spent is not None]
+    return ", ".join(parts) or None
+
+
+def _print_headers(title: str, headers: Mapping[str, str] | None) -> None:
+    if headers:
+        output.print_heading(title)
+        output.print_details(headers)

@@ -1,6 +1,7 @@
 """`postback submit`: one job, and on wish its result; or a file of jobs."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,6 +43,14 @@ def submit(
         typer.Option("--input", metavar="KEY=VALUE", help="Any other input, such as negative_prompt=blurry."),
     ] = None,
     metadata: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Your own labels.")] = None,
+    subscribers: Annotated[
+        list[str] | None,
+        typer.Option("--subscriber", metavar="SUBSCRIBER", help="Tell only this one; may be given again."),
+    ] = None,
+    notify_url: Annotated[str | None, typer.Option(metavar="URL", help="Tell this URL too, of this job only.")] = None,
+    notify_secret: Annotated[
+        str | None, typer.Option(help="Signs what --notify-url gets, whsec_…; one is made if not.")
+    ] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="Submitting again with the same key gives the same job.")
     ] = None,
@@ -91,15 +100,20 @@ def submit(
     body["parameters"] |= {name: value for name, value in named.items() if value is not None}
     if metadata:
         body["metadata"] = read_pairs(metadata, "--metadata")
+    told = {"subscribers": subscribers, "notify_url": notify_url, "notify_secret": notify_secret}
+    body |= {name: value for name, value in told.items() if value not in (None, [])}
     with connect(context) as api:
         job = api.post("jobs", body=body, headers=_key_header(idempotency_key))
         if not wait:
             _print_submitted(job, as_json)
+            say_secret(body, job, as_json)
             return
         output.say(f"{job['id']} is submitted.")
+        say_secret(body, job, as_json)
+        notify = {"notify": job["notify"]} if "notify" in job else {}
         job = _follow(api, job["id"], None if timeout is None else timeout / 1000)
         if as_json:
-            output.print_json(job)
+            output.print_json(job | notify)
         else:
             print_job(job)
         if job["status"] != "succeeded":
@@ -121,6 +135,15 @@ def order(
         given = {"image_url": image_url, **({"action": "edit"} if name == "acedata" else {}), **given}
     body: dict[str, Any] = {"model": model, "input": given, "parameters": read_pairs(parameters, "--parameter")}
     return {"provider": name, **body} if name else body
+
+
+def say_secret(request: Mapping[str, Any], job: Mapping[str, Any], as_json: bool, where: str = "") -> None:
+    """Tells the secret that was made for a request's `notify_url`; in JSON it is there already."""
+    notify = job.get("notify")
+    if as_json or notify is None or request.get("notify_secret") is not None:
+        return
+    output.say(f"{where}What notify_url gets is signed with {notify['secret']}")
+    output.say(f"{where}See it again with: postback subscribers secret {notify['subscriber_id']}")
 
 
 def _alone(context: typer.Context, option: str, *allowed: str) -> None:

@@ -24,6 +24,8 @@ GET    /v1/subscribers/{id}/secret
 POST   /v1/subscribers/{id}/rotate-secret
 POST   /v1/subscribers/{id}/test
 POST   /v1/subscribers/{id}/recover
+GET    /v1/subscribers/{id}/audit
+POST   /v1/rekey
 GET    /v1/callbacks
 GET    /v1/callbacks/{id}
 GET    /v1/notifications

@@ -1,13 +1,14 @@
-"""Deliveries: seen with their attempts, sent again by hand one by one or for a window of time."""
+"""Deliveries: seen with their attempts, sent again by hand."""
 
 from typing import Any
 
 import pytest
 from builders import calls_back, claimed, pending, succeeded
 
-from ledger import deliveries
+from ledger import settling
 from ledger.clock import rfc3339
-from ledger.deliveries import Attempt, Settlement
+from ledger.deliveries import Attempt
+from ledger.settling import Settlement
 
 from .stage import Stage, problem
 
@@ -19,7 +20,7 @@ DELIVERY = {
 }
 ATTEMPT = {
     *("id", "number", "trigger", "started_at", "duration_ms", "status_code", "error_class", "error"),
-    "response_excerpt",
+    *("response_excerpt", "request_headers", "response_headers", "timing"),
 }
 NOTIFICATION = {"id", "job_id", "type", "timestamp", "data", "created_at"}
 
@@ -38,7 +39,7 @@ async def tried(stage: Stage, status: str, due_at: int | None = None, **attempt:
     assert claim.rows
     made = Attempt(stage.clock(), 12, **attempt)
     settlements = [Settlement(row.id, row.lease, made, status, due_at) for row in claim.rows]
-    assert all(await stage.ledger.write(deliveries.settle, settlements))
+    assert all(await stage.ledger.write(settling.settle, settlements))
 
 
 async def test_a_delivery_from_owed_to_delivered(both: Stage) -> None:
@@ -57,6 +58,8 @@ async def test_a_delivery_from_owed_to_delivered(both: Stage) -> None:
     both.clock.advance(100_000)
 
     refused = {"status_code": 503, "error_class": "status", "error": "busy", "response_excerpt": "später\ufffd"}
+    refused |= {"timing": {"dns": 3, "connect": 5, "tls": None, "response": 4}}
+    refused |= {"request_headers": {"webhook-id": "ntf_1"}, "response_headers": {"server": "später"}}
     await tried(both, "pending", both.clock() + 5_000, **refused)
     waiting = await both.get(path)
     assert (waiting["status"], waiting["attempt_count"], waiting["last_error"]) == ("pending", 1, "busy")
@@ -93,54 +96,6 @@ async def test_a_finished_delivery_is_sent_again_and_its_numbers_go_on(both: Sta
     await tried(both, "delivered", status_code=200)
     triggers = [(one["number"], one["trigger"]) for one in (await both.get(path))["attempts"]]
     assert triggers == [(1, "schedule"), (2, "manual"), (3, "manual"), (4, "manual")]
-
-
-async def test_a_window_is_recovered(both: Stage) -> None:
-    listener = await both.listener()
-    path = f"/v1/subscribers/{listener}/recover"
-    made = []
-    for number, status in enumerate(("dead", "delivered", "dead", "dead")):
-        both.clock.advance(1_000)
-        made.append(await owe(both, f"task-{number}"))
-        await tried(both, status, status_code=200)
-    pending_one = await owe(both, "task-9")
-    start = both.clock() - 3_000
-
-    windows: list[tuple[dict[str, Any], int]] = [
-        ({"since": rfc3339(both.clock() + 1)}, 0),
-        ({"since": rfc3339(start), "until": rfc3339(start)}, 0),
-        ({"since": rfc3339(start), "until": rfc3339(start + 1)}, 1),
-        ({"since": rfc3339(start), "statuses": ["delivered"]}, 1),
-        ({"since": rfc3339(start), "statuses": ["skipped"]}, 0),
-        ({"since": rfc3339(start)}, 2),
-        ({"since": rfc3339(start), "until": None, "statuses": None}, 0),
-    ]
-    for window, count in windows:
-        answer = await both.client.post(path, json=window)
-        assert (answer.status_code, answer.json()) == (202, {"recovered": count}), window
-    assert await both.ids("/v1/deliveries", status="pending") == [pending_one, *made[::-1]]
-    await tried(both, "delivered", status_code=200)
-    assert (await both.get(f"/v1/deliveries/{made[0]}"))["attempts"][1]["trigger"] == "recover"
-    assert (await both.get(f"/v1/deliveries/{pending_one}"))["attempts"][0]["trigger"] == "schedule"
-
-
-async def test_a_bad_window_is_422(stage: Stage) -> None:
-    path = f"/v1/subscribers/{await stage.listener()}/recover"
-    good = "2026-01-31T12:00:00Z"
-    bad: list[tuple[dict[str, Any], str]] = [
-        ({}, "/since"),
-        ({"since": None}, "/since"),
-        ({"since": "yesterday"}, "/since"),
-        ({"since": "2026-01-31"}, "/since"),
-        ({"since": 1_700_000_000}, "/since"),
-        ({"since": good, "until": "later"}, "/until"),
-        ({"since": good, "statuses": ["pending"]}, "/statuses/0"),
-        ({"since": good, "statuses": []}, "/statuses"),
-        ({"since": good, "job_id": "job_1"}, "/job_id"),
-    ]
-    for window, pointer in bad:
-        document = problem(await stage.client.post(path, json=window), 422, "invalid")
-        assert document["errors"][0]["pointer"] == pointer, window
 
 
 async def test_a_notification_is_the_job_as_it_was(both: Stage) -> None:

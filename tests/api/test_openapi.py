@@ -8,7 +8,7 @@ import pytest
 import schemathesis
 from builders import calls_back, pending, succeeded
 
-from ledger.outbox import EVENTS
+from ledger.events import EVENTS
 from postback.api.openapi import describe
 from receiver.problems import KINDS
 
@@ -88,7 +88,7 @@ def test_every_event_is_a_described_webhook() -> None:
     assert set(webhooks) == set(EVENTS)
     for event, webhook in webhooks.items():
         names = {parameter["name"] for parameter in webhook["post"]["parameters"]}
-        assert names == {"webhook-id", "webhook-timestamp", "webhook-signature"}, event
+        assert names == {"webhook-id", "webhook-timestamp", "webhook-signature", "postback-attempt"}, event
         schema = webhook["post"]["requestBody"]["content"]["application/json"]["schema"]
         assert set(schema["required"]) == {"type", "timestamp", "data"}
         assert schema["properties"]["type"] == {"const": event}

@@ -8,7 +8,7 @@ from builders import calls_back, count, pending, succeeded
 from standardwebhooks import Webhook
 
 from ledger import schema
-from ledger.outbox import DEFAULT_EVENTS, EVENTS
+from ledger.events import DEFAULT_EVENTS, EVENTS, KINDS
 
 from .stage import SECRET, Stage, problem, served, settings
 
@@ -16,7 +16,8 @@ pytestmark = pytest.mark.anyio
 
 SUBSCRIBER = {
     *("id", "url", "events", "description", "headers", "metadata", "enabled", "disabled_reason"),
-    *("max_in_flight", "rate_limit", "created_at"),
+    *("max_in_flight", "rate_limit", "filter", "payload", "schedule", "signature", "public_key"),
+    *("created_at", "health"),
 }
 URL = "https://example.com/hook?team=7"
 
@@ -60,6 +61,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("half in flight", {"url": URL, "max_in_flight": 1.5}, "/max_in_flight"),
     ("true in flight", {"url": URL, "max_in_flight": True}, "/max_in_flight"),
     ("no rate", {"url": URL, "rate_limit": 0}, "/rate_limit"),
+    ("rate too low", {"url": URL, "rate_limit": 1e-300}, "/rate_limit"),
     ("rate too high", {"url": URL, "rate_limit": 10**400}, "/rate_limit"),
     ("rate as text", {"url": URL, "rate_limit": "5"}, "/rate_limit"),
     ("unknown field", {"url": URL, "enabled": True}, "/enabled"),
@@ -108,7 +110,7 @@ async def test_what_is_left_out_has_its_default(stage: Stage) -> None:
 
 
 async def test_every_event_type_can_be_asked_for(stage: Stage) -> None:
-    for events in (*([event] for event in EVENTS), ["*"], ["job.*"], list(EVENTS)):
+    for events in (*([event] for event in EVENTS), ["*"], *([kind] for kind in KINDS), list(EVENTS)):
         assert (await stage.subscribe(events=events))["events"] == events
 
 

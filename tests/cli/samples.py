@@ -38,7 +38,13 @@ SUBSCRIBER: dict[str, Any] = {
     "disabled_reason": None,
     "max_in_flight": 10,
     "rate_limit": None,
+    "filter": None,
+    "payload": "full",
+    "schedule": None,
+    "signature": "v1",
+    "public_key": None,
     "created_at": "2026-01-31T12:00:00.000Z",
+    "health": {"state": "failing", "consecutive_failures": 3, "failing_since": None, "paused_until": None},
 }
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -76,6 +82,9 @@ ATTEMPT: dict[str, Any] = {
     "error_class": "status",
     "error": "the subscriber answered 500",
     "response_excerpt": "oops",
+    "request_headers": {"webhook-id": "ntf_1", "x-shop": "…"},
+    "response_headers": {"server": "shop/2"},
+    "timing": {"dns": 3, "connect": 5, "tls": None, "response": 112},
 }
 
 TIMELINE = {

@@ -20,10 +20,10 @@ from .samples import SECRET
 from .stub import Stub
 
 COMMANDS = [
-    *["demo", "serve", "submit", "verify", "config", "migrate", "simulator"],
+    *["demo", "serve", "submit", "verify", "config", "migrate", "rekey", "simulator"],
     *(f"jobs:{verb}" for verb in ("list", "show", "cancel", "resubmit", "save", "delete")),
     *(f"subscribers:{verb}" for verb in ("add", "list", "show", "update", "remove")),
-    *(f"subscribers:{verb}" for verb in ("secret", "rotate-secret", "test", "recover")),
+    *(f"subscribers:{verb}" for verb in ("secret", "rotate-secret", "test", "recover", "audit")),
     *(f"callbacks:{verb}" for verb in ("list", "show")),
     *(f"deliveries:{verb}" for verb in ("list", "show", "redeliver")),
 ]

@@ -1,7 +1,7 @@
 """The calls on jobs."""
 
 from ledger.lifecycle import JOB
-from postback.api import batch, bodies, jobs, models
+from postback.api import batch, bodies, jobs, models, targets
 from postback.api.calls.call import Call, Query
 from providers import PROVIDERS
 
@@ -11,7 +11,7 @@ CALLS: tuple[Call, ...] = (
         "/v1/jobs",
         "Submit a job. With an `Idempotency-Key` header, the same request again returns the same job.",
         jobs.create,
-        models.Job,
+        targets.SubmittedJob,
         202,
         bodies.NewJob,
         problems=(422,),
