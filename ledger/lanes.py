@@ -1,6 +1,6 @@
 """The queues that deliveries wait in, and how each is doing."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, fields
 from urllib.parse import urlsplit
 
@@ -16,6 +16,8 @@ _UPDATE = (
     .where(table.c.key == bindparam("this_key"))
     .values({name: bindparam(f"new_{name}") for name in _CHANGING})
 )
+
+_PORTS = {"https": 443, "http": 80}
 
 # From each lane to the next along the index, as if there were a "distinct" that does not read every row.
 _WAITING = """
@@ -38,14 +40,16 @@ def key_of(subscriber_id: str, url: str, job_id: str | None) -> str:
     if job_id is None:
         return subscriber_id
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+    host = (parts.hostname or "").rstrip(".")
+    return f"{parts.scheme}://{host}:{parts.port or _PORTS.get(parts.scheme)}"
 
 
-def open_lane(connection: Connection, key: str) -> None:
-    """Makes sure that the lane is there."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    # The same words in both dialects, but not in the language they share.
-    connection.execute(dialect.insert(table).values(asdict(Lane(key))).on_conflict_do_nothing())
+def open_lanes(connection: Connection, keys: Iterable[str]) -> None:
+    """Makes sure that the lanes are there."""
+    if new := [asdict(Lane(key)) for key in sorted(set(keys))]:
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        # The same words in both dialects, but not in the language they share.
+        connection.execute(dialect.insert(table).on_conflict_do_nothing(), new)
 
 
 def waiting(connection: Connection) -> list[tuple[str, int]]:

@@ -32,8 +32,7 @@ def register(connection: Connection, moment: Moment, targets: Iterable[tuple[str
         connection.execute(insert(table), rows)
         keys = {lanes.key_of(notify_id, draft.url, draft.job_id) for notify_id, draft in made.items()}
         # Nearly always the lane of a host is there already.
-        for key in sorted(keys - lanes.get(connection, keys).keys()):
-            lanes.open_lane(connection, key)
+        lanes.open_lanes(connection, keys - lanes.get(connection, keys).keys())
 
 
 def target_of(connection: Connection, notify_id: str) -> Target | None:

@@ -117,7 +117,7 @@ def _shares(connection: Connection, moment: Moment, ready: Sequence[str]) -> tup
     for key in ready:
         lane = held.get(key)
         if lane is None:
-            lanes.open_lane(connection, key)  # an older version of Postback may have written the delivery
+            lanes.open_lanes(connection, [key])  # an older version of Postback may have written the delivery
             later.append(moment.now + SOON)
             continue
         most, rate_limit = limits.get(key, (DEFAULT_MAX_IN_FLIGHT, None))

@@ -137,7 +137,8 @@ def _look_after(
     held = lanes.hold(connection, worth) if worth else {}
     before = dict(held)
     for one, row in valid:
-        if row.lane in held:
+        # That one URL is gone says nothing of others at its host.
+        if row.lane in held and (one.disable is None or row.lane == row.subscriber_id):
             held[row.lane] = held[row.lane].after(_report(one), moment.now, circuit)
     for key, lane in held.items():
         if lane.failures:

@@ -39,6 +39,7 @@ class SqliteDatabase:
         self._reading = _engine(path, read_only=True)
         self._waiting: asyncio.Queue[_Unit[Any] | None] = asyncio.Queue()
         self._writer: asyncio.Task[None] | None = None
+        self._running: set[asyncio.Task[Any]] = set()
 
     @classmethod
     async def open(cls, path: Path) -> "SqliteDatabase":
@@ -78,11 +79,11 @@ class SqliteDatabase:
     async def read(self, work: Work[T]) -> T:
         if self._writer is None:
             raise Unavailable("the database is closed")
-        try:
-            async with self._reading.connect() as connection:
-                return await connection.run_sync(work)
-        except (DBAPIError, PoolTimeout) as error:
-            raise Unavailable(f"the database could not be read: {_reason(error)}") from error
+        # A task of its own: cancelled half-way, it would hold its snapshot until Python collects the garbage.
+        task = asyncio.create_task(self._read(work))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
 
     async def write(self, work: Work[T]) -> T:
         if self._writer is None or self._writer.done():
@@ -103,9 +104,18 @@ class SqliteDatabase:
         if self._writer is None:
             return
         writer, self._writer = self._writer, None  # from here on nothing is accepted
+        if self._running:
+            await asyncio.wait(self._running)
         self._waiting.put_nowait(None)
         await writer
         await self._dispose()
+
+    async def _read(self, work: Work[T]) -> T:
+        try:
+            async with self._reading.connect() as connection:
+                return await connection.run_sync(work)
+        except (DBAPIError, PoolTimeout) as error:
+            raise Unavailable(f"the database could not be read: {_reason(error)}") from error
 
     async def _dispose(self) -> None:
         # Readers first: the last connection to close checkpoints the WAL, and that must be the writer.
@@ -213,6 +223,7 @@ def _engine(path: Path, *, read_only: bool) -> AsyncEngine:
         "PRAGMA fullfsync = ON",
         "PRAGMA busy_timeout = 5000",
         "PRAGMA temp_store = MEMORY",
+        "PRAGMA secure_delete = ON",  # what is erased is gone from the file too
         "PRAGMA cache_size = -32768",
     ]
     if read_only:

@@ -49,7 +49,7 @@ def create(connection: Connection, moment: Moment, draft: Draft, by: str = audit
     subscriber_id = moment.id("sub")
     row = new_row(subscriber_id, draft, moment.now)
     connection.execute(insert(subscribers), row)
-    lanes.open_lane(connection, subscriber_id)
+    lanes.open_lanes(connection, [subscriber_id])
     audit.record(connection, moment, subscriber_id, by, "created", audit.differences({}, row))
     return get(connection, subscriber_id)
 
@@ -98,10 +98,11 @@ def change(
     if different := audit.differences(before._asdict(), after._asdict()):
         audit.record(connection, moment, subscriber_id, by, "changed", different)
     if before.enabled and not after.enabled:
-        skip_deliveries(connection, moment, after, "the subscriber is disabled")
+        skip_deliveries(connection, moment, before, "the subscriber is disabled")
         outbox = Outbox(connection, moment)
         outbox.tell("subscriber.disabled", document(after), but=subscriber_id)
         outbox.write()
+    _move(connection, before, after)
     if after.job_id is None and (before.url != after.url or (after.enabled and not before.enabled)):
         # What failed before says nothing of what comes now.
         lanes.hold(connection, [subscriber_id])
@@ -149,6 +150,15 @@ def skip_deliveries(connection: Connection, moment: Moment, row: Row[Any], why: 
         .where(deliveries.c.subscriber_id == row.id)
         .values(status="skipped", due_at=None, finished_at=moment.now, last_error=why)
     )
+
+
+def _move(connection: Connection, before: Row[Any], after: Row[Any]) -> None:
+    """Moves what a one-off is owed into the lane of its new URL's host."""
+    old, new = (lanes.key_of(row.id, row.url, row.job_id) for row in (before, after))
+    if old != new:
+        lanes.open_lanes(connection, [new])
+        waiting = update(deliveries).where(deliveries.c.lane == old, in_states(deliveries, *OPEN_DELIVERY))
+        connection.execute(waiting.where(deliveries.c.subscriber_id == after.id).values(lane=new))
 
 
 def live_secrets(row: Row[Any], keys: SecretKeys, now: int) -> list[str]:

@@ -44,6 +44,7 @@ class Feed:
         self._report = report
         self._sleep = sleep
         self._place = ""
+        self._reached = False
         self._greeted = False
         self._away = False
         self._delay = FIRST_DELAY
@@ -73,6 +74,7 @@ class Feed:
                 self._place = event.id or self._place
 
     def _arrived(self) -> None:
+        self._reached = True
         if not self._greeted:
             self._greeted = True
             self._greet()
@@ -81,8 +83,9 @@ class Feed:
         self._away = False
 
     def _judge(self, failure: CommandFailed) -> None:
-        """Whether it is worth trying again; raises the failure if not."""
-        if failure.exit_code in _FINAL or (failure.exit_code == ExitCode.UNREACHABLE and not self._greeted):
+        """Raises the failure unless it is worth trying again."""
+        self._reached = self._reached or failure.exit_code != ExitCode.UNREACHABLE
+        if failure.exit_code in _FINAL or not self._reached:
             raise failure
         if failure.exit_code == ExitCode.USAGE:
             if not self._place:

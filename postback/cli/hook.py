@@ -53,7 +53,9 @@ class Hook:
             trust_env=False,
             follow_redirects=False,
             timeout=TIMEOUT_SECONDS,
-            headers={"user-agent": "Postback"},
+            # A connection kept from before the other side was restarted would fail the next notification.
+            limits=httpx.Limits(max_keepalive_connections=0),
+            headers={"user-agent": "Postback", "accept-encoding": "identity"},
         )
 
     def __enter__(self) -> Self:

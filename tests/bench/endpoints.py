@@ -1,9 +1,13 @@
-"""A hundred endpoints in a process of their own: each answers 204 at once, but for one that never answers."""
+"""Endpoints in a process of their own, as many as there are paths: they answer 204, at once unless the path says else.
+
+`/hangs` never answers; `/after/N/…` answers after N milliseconds, and what comes for it is kept and counted.
+"""
 
 import asyncio
 import json
 import multiprocessing
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,19 +15,36 @@ from multiprocessing.connection import Connection
 
 ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
 HANGS = b"POST /hangs "
+AFTER = b"POST /after/"
+
+
+@dataclass
+class Seen:
+    """What came for the endpoints that take their time: each request with its path, its `webhook-id` and when, in
+    seconds of the monotonic clock; and how many were open at once, in all and at each path."""
+
+    arrivals: list[tuple[str, str, float]] = field(default_factory=list)
+    most_open: int = 0
+    most_open_at: Counter[str] = field(default_factory=Counter)
 
 
 class Endpoint(asyncio.Protocol):
     """One connection. Latencies, in seconds, run from the `sent` of a notification's data to its last byte."""
 
     latencies: list[float] = []  # noqa: RUF012 - one for all connections
+    seen = Seen()
+    open: Counter[str] = Counter()  # noqa: RUF012
 
     def __init__(self) -> None:
         self._buffer = b""
+        self._path = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -31,8 +52,32 @@ class Endpoint(asyncio.Protocol):
             head, body = request
             if head.startswith(HANGS):
                 return
+            if head.startswith(AFTER):
+                self._begin(head)
+                return
             self.latencies.append(time.monotonic() - float(json.loads(body)["data"]["sent"]))
             self._transport.write(ANSWER)
+
+    def _begin(self, head: bytes) -> None:
+        """Nothing else comes on this connection before the answer."""
+        self._path = head.split(b" ")[1].decode()
+        delivery = head.lower().partition(b"\r\nwebhook-id: ")[2].partition(b"\r\n")[0].decode()
+        seen = self.seen
+        seen.arrivals.append((self._path, delivery, time.monotonic()))
+        self.open[self._path] += 1
+        seen.most_open = max(seen.most_open, self.open.total())
+        seen.most_open_at[self._path] = max(seen.most_open_at[self._path], self.open[self._path])
+        asyncio.get_running_loop().call_later(int(self._path.split("/")[2]) / 1_000, self._answer)
+
+    def _answer(self) -> None:
+        if self._path:
+            self._end()
+            self._transport.write(ANSWER)
+
+    def _end(self) -> None:
+        if self._path:
+            self.open[self._path] -= 1
+            self._path = ""
 
     def _next(self) -> tuple[bytes, bytes] | None:
         head, found, rest = self._buffer.partition(b"\r\n\r\n")
@@ -61,6 +106,18 @@ class Endpoints:
         found: list[float] = self._pipe.recv()
         return found
 
+    def count(self) -> int:
+        """How many requests came for those that take their time, since `look` was last called."""
+        self._pipe.send("count")
+        found: int = self._pipe.recv()
+        return found
+
+    def look(self) -> Seen:
+        """What came for those that take their time, since the last call."""
+        self._pipe.send("look")
+        found: Seen = self._pipe.recv()
+        return found
+
 
 @contextmanager
 def endpoints() -> Iterator[Endpoints]:
@@ -85,9 +142,15 @@ async def _serve(pipe: Connection) -> None:
     pipe.send(server.sockets[0].getsockname()[1])
 
     def asked() -> None:
-        pipe.recv()
-        pipe.send(Endpoint.latencies.copy())
-        Endpoint.latencies.clear()
+        match pipe.recv():
+            case "take":
+                pipe.send(Endpoint.latencies.copy())
+                Endpoint.latencies.clear()
+            case "count":
+                pipe.send(len(Endpoint.seen.arrivals))
+            case "look":
+                pipe.send(Endpoint.seen)
+                Endpoint.seen = Seen()
 
     loop.add_reader(pipe.fileno(), asked)
     await server.serve_forever()

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from builders import LEASE, NOW, FakeClock, claimed, execute, owe, rows, subscribed
+from builders import LEASE, NOW, FakeClock, claimed, done, execute, owe, rows, subscribed
 from sqlalchemy import insert, update
 
 from ledger import lanes, settling, subscribers
@@ -12,6 +12,7 @@ from ledger.clock import MINUTE, SECOND
 from ledger.deliveries import Attempt
 from ledger.lane import FIRST_SPACING, SUSPECT, Circuit, Lane
 from ledger.ledger import Ledger
+from ledger.one_offs import Target
 from ledger.parcels import CATCH_UP, SOON, Claim
 from ledger.schema import deliveries
 from ledger.schema import lanes as lane_table
@@ -180,3 +181,34 @@ async def test_lanes_are_found_by_what_is_open(ledger: Ledger, clock: FakeClock)
         clock.advance(1)
     waiting = await ledger.read(lanes.waiting)
     assert waiting == [(subscriber.id, NOW + i) for i, subscriber in enumerate(made[:3])]
+
+
+async def test_a_one_off_that_is_gone_does_not_slow_the_others_of_its_host(ledger: Ledger) -> None:
+    host = "https://app.example:443"
+    for i in range(6):
+        target = Target(f"https://app.example/{i}", "sealed")
+        await done(ledger, notify=target)
+    claim = await claimed(ledger)
+    assert {row.lane for row in claim.rows} == {host}
+    gone = Attempt(NOW, 5, 410, "status", "no")
+    ends = [Settlement(row.id, row.lease, gone, "dead", disable="it answered 410 Gone") for row in claim.rows]
+    assert all(await ledger.write(settling.settle, ends, CIRCUIT))
+    assert await lane_of(ledger, host) == Lane(host)
+
+
+async def test_a_one_off_takes_along_what_it_is_owed_when_its_url_moves(ledger: Ledger) -> None:
+    job = await done(ledger, notify=Target("https://old.example/hook", "sealed"))
+    assert job.notify_id is not None
+    await ledger.write(subscribers.change, job.notify_id, {"url": "https://new.example/hook"})
+    assert [row.lane for row in await rows(ledger, deliveries)] == ["https://new.example:443"]
+    await ledger.write(subscribers.change, job.notify_id, {"url": "http://b.example/hook", "enabled": False})
+    assert [(row.lane, row.status) for row in await rows(ledger, deliveries)] == [
+        ("https://new.example:443", "skipped")
+    ]
+
+
+def test_one_host_is_one_lane_however_it_is_written() -> None:
+    for url in ("https://h.example/a", "https://H.example:443/b?c", "https://h.example./"):
+        assert lanes.key_of("sub_1", url, "job_1") == "https://h.example:443"
+    assert lanes.key_of("sub_1", "http://h.example", "job_1") == "http://h.example:80"
+    assert lanes.key_of("sub_1", "https://h.example", None) == "sub_1"

@@ -18,6 +18,9 @@ T = TypeVar("T")
 BURST = 4
 """How many callbacks of one loop run in a row, at most, before another may have its turn."""
 
+MANY = 200
+"""How many tasks a loop remembers before it forgets those that have ended."""
+
 
 class Loop(asyncio.AbstractEventLoop):
     """One process's event loop: its callbacks and timers, which the timeline runs. A stopped one keeps them."""
@@ -30,6 +33,7 @@ class Loop(asyncio.AbstractEventLoop):
         self.ran = 0
         self.failures: list[str] = []
         self._timeline = timeline
+        self._tasks: list[asyncio.Task[Any]] = []
         timeline.loops.append(self)
 
     def time(self) -> float:
@@ -56,7 +60,11 @@ class Loop(asyncio.AbstractEventLoop):
         return asyncio.Future(loop=self)
 
     def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None) -> asyncio.Task[Any]:
-        return asyncio.Task(coro, loop=self, name=name, context=context)
+        if len(self._tasks) > MANY:
+            self._tasks = [task for task in self._tasks if not task.done()]
+        task = asyncio.Task(coro, loop=self, name=name, context=context)
+        self._tasks.append(task)
+        return task
 
     def get_debug(self) -> bool:
         return False
@@ -68,7 +76,8 @@ class Loop(asyncio.AbstractEventLoop):
         return False
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        self.failures.append(f"{context.get('message')}: {context.get('exception')!r}")
+        if "handle" in context:  # the rest comes from the garbage collector, whenever it likes
+            self.failures.append(f"{context.get('message')}: {context.get('exception')!r}")
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """It is passed over when its time comes."""
@@ -87,7 +96,7 @@ class Loop(asyncio.AbstractEventLoop):
     def bury(self) -> None:
         """Ends all that belongs to this loop, without letting it reach anything outside."""
         self.dead = True
-        for task in [task for task in self._timeline.tasks_of(self) if not task.done()]:
+        for task in self._tasks:
             task.cancel()
         while self.ready:
             self.run_one()
@@ -108,11 +117,6 @@ class Timeline:
     def add(self, when: int, handle: asyncio.TimerHandle, loop: Loop) -> None:
         """A timer."""
         heapq.heappush(self._timers, (max(when, self.now), next(self._order), handle, loop))
-
-    @staticmethod
-    def tasks_of(loop: Loop) -> list[asyncio.Task[Any]]:
-        """All tasks of a loop that have not ended, in an order that does not depend on where they lie in memory."""
-        return sorted(asyncio.all_tasks(loop), key=lambda task: task.get_name())
 
     def step(self, until: int) -> bool:
         """Runs something of somebody, or moves time on; False where nothing happens before `until`."""
