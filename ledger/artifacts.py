@@ -1,5 +1,6 @@
 """Artifacts: our own lasting copies of result images. `ledger.copies` hands them to the archiver and settles them."""
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection, Row, case, func, select, update
@@ -42,9 +43,9 @@ def used(connection: Connection) -> int:
     return int(connection.scalar(select(func.sum(table.c.size)).where(table.c.status == "stored")) or 0)
 
 
-def discard(connection: Connection, moment: Moment, job_id: str) -> None:
-    """Gives up the artifacts of a job that is being erased: from now on nobody is served them, and the archiver
+def discard(connection: Connection, moment: Moment, job_ids: Collection[str]) -> None:
+    """Gives up the artifacts of jobs that are being erased: from now on nobody is served them, and the archiver
     deletes their files; those that are being copied when their lease is over, so that none is written afterwards."""
     free_at = case((table.c.status == "copying", table.c.due_at), else_=moment.now)
     given_up = {"status": "discarded", "due_at": free_at, "source_url": "", "last_error": None}
-    connection.execute(update(table).where(table.c.job_id == job_id).values(**given_up))
+    connection.execute(update(table).where(table.c.job_id.in_(job_ids)).values(**given_up))

@@ -1,4 +1,6 @@
-"""Erasing a job with all that belongs to it: prompt, callbacks, notifications, deliveries, history, images."""
+"""Erasing jobs with all that belongs to them: prompt, callbacks, notifications, deliveries, history, images."""
+
+from collections.abc import Collection
 
 from sqlalchemy import Connection, delete, select
 
@@ -11,16 +13,22 @@ from ledger.schema import jobs as table
 
 
 def erase(connection: Connection, moment: Moment, job_id: str) -> None:
-    """Erases a finished job. Its callback token is worthless from then on. Raises `NotFound` and `Refused`."""
+    """Erases one finished job, as a person asks for it. Raises `NotFound` and `Refused`."""
     job = jobs.lock_one(connection, job_id)
     if job.status not in DELETABLE_JOB:
         raise Refused(f"the job is {job.status}; only a finished job can be deleted")
-    mine = select(deliveries.c.id).where(deliveries.c.job_id == job_id)
+    erase_all(connection, moment, [job_id])
+
+
+def erase_all(connection: Connection, moment: Moment, job_ids: Collection[str]) -> None:
+    """Erases finished jobs that this transaction holds. Their callback tokens are worthless from then on."""
+    ids = sorted(job_ids)
+    mine = select(deliveries.c.id).where(deliveries.c.job_id.in_(ids))
     # Held, so that no attempt is recorded between the two deletes.
     connection.execute(mine.order_by(deliveries.c.id).with_for_update()).all()
     connection.execute(delete(attempts).where(attempts.c.delivery_id.in_(mine)))
-    artifacts.discard(connection, moment, job_id)
-    one_offs.erase(connection, job_id)
+    artifacts.discard(connection, moment, ids)
+    one_offs.erase(connection, ids)
     for belonging in (deliveries, notifications, callbacks, history):
-        connection.execute(delete(belonging).where(belonging.c.job_id == job_id))
-    connection.execute(delete(table).where(table.c.id == job_id))
+        connection.execute(delete(belonging).where(belonging.c.job_id.in_(ids)))
+    connection.execute(delete(table).where(table.c.id.in_(ids)))

@@ -49,8 +49,8 @@ def targets_of(connection: Connection, notify_ids: Collection[str]) -> dict[str,
     return {row.id: Target(row.url, row.sealed_secret) for row in found}
 
 
-def erase(connection: Connection, job_id: str) -> None:
-    """Erases the one-off subscriber of a job, with its secret and what was changed of it."""
-    mine = select(table.c.id).where(table.c.job_id == job_id)
-    connection.execute(delete(audit).where(audit.c.subscriber_id.in_(mine)))
-    connection.execute(delete(table).where(table.c.job_id == job_id))
+def erase(connection: Connection, job_ids: Collection[str]) -> None:
+    """Erases the one-off subscribers of jobs, with their secrets and what was changed of them."""
+    of_jobs = table.c.job_id.in_(job_ids)
+    connection.execute(delete(audit).where(audit.c.subscriber_id.in_(select(table.c.id).where(of_jobs))))
+    connection.execute(delete(table).where(of_jobs))

@@ -6,16 +6,16 @@ The cost depends on the number of lanes that have something open, not on how muc
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import ceil
 from typing import Any
 
-from sqlalchemy import Connection, func, select, union_all, update
+from sqlalchemy import Connection, TextClause, func, select, text, update
 
 from ledger import lanes
 from ledger.clock import SECOND
 from ledger.columns import in_states
 from ledger.lane import DEFAULT_MAX_IN_FLIGHT, Lane
-from ledger.lifecycle import OPEN_DELIVERY
 from ledger.moment import Moment
 from ledger.schema import deliveries as table
 from ledger.schema import notifications
@@ -26,6 +26,18 @@ CATCH_UP = SECOND // 10
 
 SOON = 50
 """When to look again for a lane that another process is claiming from, in milliseconds."""
+
+# The states as literals, or no database would know that its index of open deliveries fits.
+_OF_LANE = """
+SELECT id FROM (
+  SELECT id FROM deliveries WHERE lane = :lane_N AND status IN ('pending', 'delivering') AND due_at <= :now
+  ORDER BY due_at LIMIT :count_N
+) AS part_N
+"""
+# The due time is asked again under the lock: another forwarder may have claimed the row since.
+_OLDEST = """SELECT id, lane FROM deliveries
+WHERE id IN (PARTS) AND status IN ('pending', 'delivering') AND due_at <= :now
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,22 +176,23 @@ def _fair(shares: Sequence[_Share], limit: int) -> list[_Share]:
 
 def _oldest(connection: Connection, moment: Moment, shares: Sequence[_Share]) -> dict[str, str]:
     """The deliveries to take, and the lane of each."""
-    parts = [
-        select(table.c.id)
-        .where(table.c.lane == share.lane.key, in_states(table, *OPEN_DELIVERY))
-        .where(table.c.due_at <= moment.now)
-        .order_by(table.c.due_at)
-        .limit(share.count)
-        .subquery()
-        for share in shares
-    ]
-    if not parts:
+    if not shares:
         return {}
-    due = union_all(*(select(part.c.id) for part in parts)).subquery()
-    locked = select(table.c.id, table.c.lane).where(table.c.id.in_(select(due.c.id)), in_states(table, *OPEN_DELIVERY))
-    # The due time is asked again under the lock: another forwarder may have claimed the row since.
-    locked = locked.where(table.c.due_at <= moment.now).with_for_update(skip_locked=True)
-    return {row.id: row.lane for row in connection.execute(locked)}
+    given: dict[str, str | int] = {"now": moment.now}
+    for n, share in enumerate(shares):
+        given |= {f"lane_{n}": share.lane.key, f"count_{n}": share.count}
+    query = _oldest_of(len(shares), connection.dialect.name == "postgresql")
+    return {row.id: row.lane for row in connection.execute(query, given)}
+
+
+@lru_cache(maxsize=512)
+def _oldest_of(number: int, locks: bool) -> TextClause:
+    """Takes `lane_N` and `count_N` of each lane, and `now`.
+
+    As text, and kept: made of a hundred selects each time, it cost twice what the rest of a claim does.
+    """
+    parts = " UNION ALL ".join(_OF_LANE.replace("_N", f"_{n}") for n in range(number))
+    return text(_OLDEST.replace("PARTS", parts) + ("FOR UPDATE SKIP LOCKED" if locks else ""))
 
 
 def _paced(connection: Connection, shares: Sequence[_Share], taken: Sequence[str]) -> list[int]:

@@ -27,6 +27,7 @@ from ledger.tokens import CallbackTokens
 from postback import keyfiles
 from postback.alarm import Alarm
 from postback.news import News
+from postback.retention import Retention
 from postback.runner import Runner
 from postback.settings import Settings
 from providers import PROVIDERS
@@ -49,8 +50,8 @@ PUSHED_POLL = 60 * SECOND
 _OWN_RECEIVER = "http://receiver.invalid"
 """Where results are POSTed that never leave the process; no request goes to that name (RFC 6761)."""
 
-DRAIN_SECONDS = 20
-"""How long a stopping process lets what it started come to an end."""
+DRAIN_SECONDS = 25
+"""How long a stopping process lets what it started come to an end: longer than a provider or a subscriber may take."""
 
 
 class House:
@@ -89,6 +90,7 @@ class House:
         self._courier: Courier | None = None
         self._runners: dict[str, Runner] = {}
         self._closing = AsyncExitStack()
+        self._drained_at: float | None = None
 
     def wake(self, *loops: str) -> None:
         """There may be work for these loops, where this process runs them, and news for who follows the stream."""
@@ -114,15 +116,29 @@ class House:
         if "forwarder" in self.roles:
             self._start_forwarder()
             self._start_archiver()
+            if self.settings.retention:
+                pruning = Retention(self.ledger, self.settings.retention, on_erased=lambda: self.wake("archiver"))
+                self._runner("retention").start(pruning.run_once)
         if "api" in self.roles:
             self._runner("alarm").start(Alarm(self.ledger).run_once)
 
+    def hush(self) -> None:
+        """Claims nothing more. What is under way goes on, and so do the answers to requests."""
+        self._drained_at = asyncio.get_running_loop().time() + DRAIN_SECONDS
+        for runner in self._runners.values():
+            runner.hush()
+
     async def stop(self) -> None:
         """Takes no more work, lets what runs come to an end, and closes the ledger."""
-        await asyncio.gather(*(runner.stop(DRAIN_SECONDS) for runner in self._runners.values()))
-        await self._closing.aclose()
-        await self.news.drain()
-        await self.ledger.close()
+        if self._drained_at is None:
+            self.hush()
+        within = max(0.0, (self._drained_at or 0.0) - asyncio.get_running_loop().time())
+        try:
+            await asyncio.gather(*(runner.stop(within) for runner in self._runners.values()))
+            await self._closing.aclose()
+            await self.news.drain()
+        finally:
+            await self.ledger.close()
 
     def _eventbridge(self, fetch: Fetch) -> EventBridge | None:
         token = self.settings.eventbridge_token

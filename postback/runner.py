@@ -41,17 +41,26 @@ class Runner:
         self._started.add(task)
         task.add_done_callback(self._ended)
 
-    async def stop(self, within: float) -> None:
-        """Takes no more, gives what was started `within` seconds to end, and ends the rest: its leases run out."""
+    def hush(self) -> None:
+        """Takes no more: the pass that runs is the last."""
         self._stopping = True
         self.wake()
-        if self._loop is not None:
-            await self._loop
-        if self._started:
-            _, late = await asyncio.wait(self._started, timeout=within)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+
+    async def stop(self, within: float) -> None:
+        """Takes no more, gives what was started `within` seconds to end, and ends the rest: its leases run out."""
+        self.hush()
+        try:
+            async with asyncio.timeout(within):
+                if self._loop is not None:
+                    await asyncio.wait([self._loop])
+                while self._started:
+                    await asyncio.wait(self._started)
+        except TimeoutError:
+            log.warning("cut_off", loop=self.name, under_way=len(self._started))
+        late = [task for task in (self._loop, *self._started) if task is not None and not task.done()]
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     async def _run(self, run_once: Callable[[int], Awaitable[int | None]]) -> None:
         while not self._stopping:

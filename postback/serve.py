@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine
+from types import FrameType
 from typing import Any
 
 import structlog
@@ -102,15 +104,24 @@ def at(settings: Settings, listening: socket.socket) -> Settings:
 
 
 class _Server(uvicorn.Server):
-    """Ends the streams when it stops: by themselves they never do, and it waits for requests under way."""
+    """Stops in order: claims nothing more, ends the streams (by themselves they never do), then waits for requests."""
 
     def __init__(self, config: uvicorn.Config, house: House) -> None:
         super().__init__(config)
         self._house = house
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._house.hush()
         self._house.news.close()
         await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal stops, the second ends the process at once: whatever is under way survives that, too."""
+        if self.should_exit:
+            sys.stderr.write("Ended at once; the next start goes on from here.\n")
+            sys.stderr.flush()
+            os._exit(128 + sig)
+        super().handle_exit(sig, frame)
 
 
 def _run_loop(main: Coroutine[Any, Any, None]) -> None:

@@ -139,7 +139,9 @@ async def _host(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     image = png("one")
     try:
         head = await reader.readuntil(b"\r\n\r\n")
-        length = next((line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")), b"0")
+        length = next(
+            (line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")), b"0"
+        )
         await reader.readexactly(int(length))
         fields = f"content-type: image/png\r\ncontent-length: {len(image)}\r\nconnection: close\r\n\r\n"
         writer.write(b"HTTP/1.1 200 OK\r\n" + fields.encode() + image)

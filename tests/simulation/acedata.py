@@ -13,6 +13,9 @@ from ledger.clock import SECOND
 from .provider import Provider, Task
 
 CALLS = ("once", "once", "twice", "many times", "never", "late", "conflicting", "garbage first", "of another first")
+ODD = 0.6
+"""How likely something is special about its callbacks for a task."""
+
 PAUSES = (2, 15, 40)
 """Seconds before it tries a callback again that was not taken; then it gives up."""
 
@@ -29,7 +32,7 @@ class AceData(Provider):
         self,
         chance: random.Random,
         now: Callable[[], int],
-        troubled: Callable[[], bool],
+        troubled: Callable[..., bool],
         forgets: float,
         on_taken: Callable[[Task], None],
         post: Post,
@@ -48,7 +51,7 @@ class AceData(Provider):
 
     def acknowledges(self, task: Task) -> httpx.Response:
         if task.callback_url is not None and task.ends_at is not None:
-            how = self.chance.choice(CALLS) if self._troubled() else "once"
+            how = self.chance.choice(CALLS) if self._troubled(ODD) else "once"
             self._begin(self._call_back(task, task.callback_url, max(0, task.ends_at - self.now()), how))
         return httpx.Response(200, json={"success": True, "task_id": task.id})
 
@@ -94,7 +97,7 @@ class AceData(Provider):
             case "never":
                 return
             case "late":
-                await asyncio.sleep(self.chance.uniform(20, 300))
+                await asyncio.sleep(self.chance.uniform(20, 100))
             case "twice":
                 bodies = [body, body]
             case "many times":

@@ -23,7 +23,7 @@ class DashScope(Provider):
         self,
         chance: random.Random,
         now: Callable[[], int],
-        troubled: Callable[[], bool],
+        troubled: Callable[..., bool],
         forgets: float,
         on_taken: Callable[[Task], None],
         lag: int,

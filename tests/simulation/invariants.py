@@ -116,14 +116,16 @@ def retries_keep_to_the_schedule(step: Step) -> Iterator[str]:
         if tries > len(schedule):
             yield f"{after.id} was tried {tries} times, and its schedule has {len(schedule)}"
         elif after.attempt_count > before.attempt_count and after.status == "pending":
-            wait = (after.due_at or 0) - step.now
+            last = step.after.attempts[after.id][-1]
+            # The clock may have stepped meanwhile, and the write may have taken its time.
+            wait = (after.due_at or 0) - min(step.now, last.started_at + last.duration_ms)
             if tries == len(schedule) or wait < schedule[tries] * JITTER - 1:
                 yield f"{after.id} is tried again after {wait} ms, against its schedule"
 
 
 def attempts_are_numbered_without_gaps(step: Step) -> Iterator[str]:
     for delivery in step.after.deliveries.values():
-        numbers = step.after.attempts.get(delivery.id, [])
+        numbers = [one.number for one in step.after.attempts.get(delivery.id, [])]
         if numbers != list(range(1, delivery.attempt_count + 1)):
             yield f"{delivery.id} counts {delivery.attempt_count} attempts and has {numbers}"
 

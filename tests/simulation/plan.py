@@ -3,7 +3,10 @@
 import random
 from dataclasses import dataclass
 
-from ledger.clock import HOUR, MINUTE, SECOND
+from ledger.clock import HOUR, SECOND
+
+SLOW_RATE = 0.15
+"""Questions a second so few that two jobs are already worth reading the provider's list for."""
 
 EVERYTHING = ("*",)
 USUAL = ("job.succeeded", "job.failed", "job.canceled", "job.lost", "job.unconfirmed")
@@ -45,6 +48,7 @@ class Plan:
     deadline: int
     poll_after: int
     submit_rate: float
+    query_rate: float
     calm_at: int
     trouble: float
     forgets: float
@@ -72,9 +76,10 @@ def drawn(seed: int) -> Plan:
         orders=tuple(_order(chance, calm_at) for _ in range(chance.choice((1, 1, 2, 2, 3)))),
         readers=tuple(_reader(chance, number) for number in range(chance.choice((1, 1, 2)))),
         schedule=chance.choice(((0, 5 * SECOND), (0, SECOND, 10 * SECOND), (SECOND, 5 * SECOND, 20 * SECOND))),
-        deadline=chance.choice((30 * SECOND, MINUTE, 3 * MINUTE)),
+        deadline=chance.choice((20 * SECOND, 45 * SECOND, 90 * SECOND)),
         poll_after=chance.choice((5, 30, 90)) * SECOND,
         submit_rate=chance.choice((0.0, 0.2, 2.0)),
+        query_rate=chance.choice((20.0, 20.0, 20.0, SLOW_RATE)),
         calm_at=calm_at,
         trouble=often,
         forgets=chance.choice((0.0, 0.0, 0.1)),

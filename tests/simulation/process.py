@@ -32,7 +32,7 @@ from receiver.forwarder import Forwarder
 from receiver.intake import Intake
 from receiver.problems import Problem
 
-from .plan import Plan
+from .plan import SLOW_RATE, Plan
 from .store import Access, NamedLedger, Store
 from .subscriber import TIMEOUT
 from .timeline import Loop
@@ -42,7 +42,6 @@ PUBLIC_URL = "https://postback.example"
 IDLE = 10 * SECOND
 """The longest pause of a loop. The real one is shorter, and costs more passes in which nothing is found."""
 
-RATES = {"dashscope": 20.0, "acedata": 20.0}
 ACCOUNTS = {
     "dashscope": Account("https://dashscope.test/api/v1", "sk-dashscope"),
     "acedata": Account("https://acedata.test", "sk-acedata"),
@@ -80,6 +79,7 @@ class Process:
         )
         self.tokens = CallbackTokens(KEYS, around.clock)
         self.clients = {name: self._client(name) for name in ACCOUNTS}
+        self._rates = dict.fromkeys(ACCOUNTS, plan.query_rate)
         self._runners = {
             name: Runner(name, around.clock, idle=IDLE)
             for name in ("submitter", "poller", "sweeper", "reconciler", "forwarder")
@@ -113,7 +113,7 @@ class Process:
 
     async def cancel(self, job_id: str) -> None:
         """What `POST /v1/jobs/{id}/cancel` does."""
-        await cancel(self.ledger, self.clients, RATES, job_id)
+        await cancel(self.ledger, self.clients, self._rates, job_id)
         self.wake("forwarder")
 
     async def resubmit(self, job_id: str) -> None:
@@ -154,7 +154,7 @@ class Process:
         http = httpx.AsyncClient(transport=httpx.MockTransport(post))
         poster = CallbackPoster(http, PUBLIC_URL, self.tokens)
         submitting, polling = self._runners["submitter"], self._runners["poller"]
-        sweeper = Sweeper(self.ledger, self.clients, rates=RATES, on_found=polling.wake)
+        sweeper = Sweeper(self.ledger, self.clients, rates=self._rates, on_found=polling.wake)
         submitter = Submitter(
             self.ledger,
             self.clients,
@@ -175,17 +175,18 @@ class Process:
             self.ledger,
             self.clients,
             poster,
-            rates=RATES,
+            rates=self._rates,
             spawn=polling.spawn,
             swept=sweeper.swept,
             jitter=jitter,
         )
         reconciler = Reconciler(
-            self.ledger, self.clients, rates=RATES, deadline=plan.deadline, on_adopted=polling.wake
+            self.ledger, self.clients, rates=self._rates, deadline=plan.deadline, on_adopted=polling.wake
         )
         submitting.start(submitter.run_once)
         polling.start(poller.run_once)
-        self._runners["sweeper"].start(sweeper.run_once)
+        if plan.query_rate == SLOW_RATE:  # else there is never enough to ask about
+            self._runners["sweeper"].start(sweeper.run_once)
         self._runners["reconciler"].start(reconciler.run_once)
 
     def _start_forwarder(self) -> None:

@@ -56,7 +56,7 @@ class Task:
 
 
 class Provider:
-    """What both providers do. `now` is the true time; `troubled()` says whether this answer goes wrong.
+    """What both providers do. `now` is the true time; `troubled(likely)` says whether something goes wrong now.
 
     `on_taken` is told of each task that it takes.
     """
@@ -67,7 +67,7 @@ class Provider:
         self,
         chance: random.Random,
         now: Callable[[], int],
-        troubled: Callable[[], bool],
+        troubled: Callable[..., bool],
         forgets: float,
         on_taken: Callable[[Task], None],
     ) -> None:

@@ -35,6 +35,14 @@ class DeliveryRow(NamedTuple):
     due_at: int | None
 
 
+class AttemptRow(NamedTuple):
+    """One attempt; times are in milliseconds."""
+
+    number: int
+    started_at: int
+    duration_ms: int
+
+
 class NotificationRow(NamedTuple):
     """A notification without its body."""
 
@@ -46,19 +54,19 @@ class NotificationRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Record:
-    """All of it, by id. `attempts` are the numbers of each delivery's attempts, in their order."""
+    """All of it, by id. `attempts` are those of each delivery, in their order."""
 
     jobs: dict[str, JobRow] = field(default_factory=dict)
     deliveries: dict[str, DeliveryRow] = field(default_factory=dict)
     notifications: dict[str, NotificationRow] = field(default_factory=dict)
-    attempts: dict[str, list[int]] = field(default_factory=dict)
+    attempts: dict[str, list[AttemptRow]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, store: Store) -> "Record":
         """What stands there now."""
-        attempts: dict[str, list[int]] = {}
-        for delivery_id, number in store.rows("SELECT delivery_id, number FROM attempts ORDER BY delivery_id, number"):
-            attempts.setdefault(delivery_id, []).append(number)
+        attempts: dict[str, list[AttemptRow]] = {}
+        for delivery_id, *row in store.rows(_ATTEMPTS):
+            attempts.setdefault(delivery_id, []).append(AttemptRow(*row))
         return cls(
             {row[0]: JobRow(*row) for row in store.rows(_JOBS)},
             {row[0]: DeliveryRow(*row) for row in store.rows(_DELIVERIES)},
@@ -70,4 +78,5 @@ class Record:
 _JOBS = """SELECT id, provider, status, lease, sequence, task_id, results, error, finished_at, due_at,
  json_extract(input, '$.prompt') FROM jobs"""
 _DELIVERIES = f"SELECT {', '.join(DeliveryRow._fields)} FROM deliveries"
+_ATTEMPTS = "SELECT delivery_id, number, started_at, duration_ms FROM attempts ORDER BY delivery_id, number"
 _NOTIFICATIONS = "SELECT id, job_id, type, sequence FROM notifications"

@@ -3,9 +3,11 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from ledger.clock import SECOND
 from receiver.egress import EgressError, Response
+from receiver.timing import Timing
 
 from .plan import Reader
 from .timeline import Loop, across
@@ -63,15 +65,20 @@ class Door:
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Response:
         """What the real one does, in virtual time. Raises `EgressError`."""
-        subscriber = self._subscribers[url]
+        subscriber, began = self._subscribers[url], self._here.time()
         self._sending(url)
         try:
             async with asyncio.timeout(TIMEOUT / SECOND):
-                return await across(self._here, self._outside, lambda: subscriber.handle(headers))
+                answer = await across(self._here, self._outside, lambda: subscriber.handle(headers))
+                return replace(answer, duration_ms=self._since(began))
         except TimeoutError:
-            raise EgressError("timeout", "https://reader.example: no answer in time") from None
+            timing = Timing(response=self._since(began))
+            raise EgressError("timeout", "https://reader.example: no answer in time", timing) from None
         finally:
             self._sent(url)
+
+    def _since(self, began: float) -> int:
+        return round((self._here.time() - began) * SECOND)
 
 
 def _answer(status: int, headers: Mapping[str, str] | None = None) -> Response:

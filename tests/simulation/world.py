@@ -36,20 +36,37 @@ PATIENCE = 4 * HOUR
 """How long everything may take to come to rest once nothing goes wrong any more."""
 
 MOST_STEPS = 400_000
-STOPS = (3 * SECOND, 40 * SECOND, 100 * SECOND)
+STOPS = (3 * SECOND, 40 * SECOND, 75 * SECOND)
+NEVER = 1_000_000_000
 PROVIDER_TIMEOUT = 15
+
+
+@dataclass(frozen=True)
+class Fate:
+    """After how many callbacks or requests something happens to a process, whatever comes first."""
+
+    callbacks: int
+    requests: int
 
 
 @dataclass
 class Host:
-    """Where one process runs: its clock's error in milliseconds, and the process, None while there is none."""
+    """Where one process runs: its clock's error in milliseconds, and the process, None while there is none.
+
+    `dies` and `stops` say when: after how many callbacks, or after how many requests of its own, one more under way.
+    """
 
     name: str
     skew: int
     process: Process | None = None
     starts: int = 0
-    dies_at: int = 0
-    stops_at: int = 0
+    requests: int = 0
+    dies: Fate | None = None
+    stops: Fate | None = None
+
+    def meets(self, fate: Fate | None, ran: int) -> bool:
+        """Whether its time has come."""
+        return fate is not None and (fate.callbacks <= ran or fate.requests <= self.requests)
 
 
 class World:
@@ -105,12 +122,12 @@ class World:
             self.observer.breaks("no_callback_fails", process.loop.failures[0])
         if self.calm or process.loop.stopped:
             return
-        if 0 < host.dies_at <= process.loop.ran:
+        if host.meets(host.dies, process.loop.ran):
             self._say(process.name, "dies")
             self._bury(host, process)
             self.outside.call_later(self.chance.choice((0.0, 2.0, 45.0)), self._start, host)
-        elif 0 < host.stops_at <= process.loop.ran:
-            host.stops_at = 0
+        elif host.meets(host.stops, process.loop.ran):
+            host.stops = None
             process.loop.stopped = True
             self.observer.timely = False
             lasts = self.chance.choice(STOPS)
@@ -133,22 +150,31 @@ class World:
         host.starts += 1
         name = f"{host.name}{host.starts}"
         loop = Loop(name, self.timeline)
+
+        def clock() -> int:
+            return self.now() + host.skew
+
         around = Surroundings(
             plan=self.plan,
             store=self._store,
-            clock=lambda: self.now() + host.skew,
-            access=Access(self._store, partial(self._turn, loop), partial(self._committed, host, name)),  # type: ignore[arg-type]
-            wires={one: partial(self._wire, one) for one in self.providers},
-            door=Door(loop, self.outside, self._subscribers, partial(self._sending, name), partial(self._sent, name)),
+            clock=clock,
+            access=Access(self._store, partial(self._turn, loop), partial(self._committed, host, name), clock),
+            wires={one: partial(self._wire, host, one) for one in self.providers},
+            door=Door(loop, self.outside, self._subscribers, partial(self._sending, host), partial(self._sent, name)),
             own_post=self._own_post,
             chance=self.chance,
         )
         host.process = process = Process(name, loop, around)
-        soon = (0 if self.calm else self.plan.steps) + 1
-        host.dies_at = self.chance.randrange(1, soon + 1) if self.chance.random() < self.plan.dies else 0
-        host.stops_at = self.chance.randrange(1, soon + 1) if self.chance.random() < self.plan.stops else 0
+        host.requests, host.dies, host.stops = 0, self._fated(self.plan.dies), self._fated(self.plan.stops)
         self._say(name, "starts")
         across(self.outside, loop, partial(self._insist_on_start, process))
+
+    def _fated(self, likely: float) -> Fate | None:
+        if self.chance.random() >= likely:
+            return None
+        if self.chance.random() < 0.5:
+            return Fate(NEVER, self.chance.randint(1, 6))
+        return Fate(self.chance.randint(1, self.plan.steps), NEVER)
 
     async def _insist_on_start(self, process: Process) -> None:
         while True:
@@ -162,10 +188,7 @@ class World:
         self._say("world", "calms down")
         for host in self.hosts:
             host.skew = 0
-            if host.process is None:
-                self._start(host)
-            else:
-                self._goes_on(host.process)
+            self._start(host)
 
     def _skew(self, host: Host, skew: int) -> None:
         if not self.calm:
@@ -213,7 +236,8 @@ class World:
 
     # Wires
 
-    async def _wire(self, provider: str, here: Loop, request: httpx.Request) -> httpx.Response:
+    async def _wire(self, host: Host, provider: str, here: Loop, request: httpx.Request) -> httpx.Response:
+        host.requests += 1
         return await across(here, self.outside, lambda: self.providers[provider].handle(request))
 
     async def _post(self, url: str, body: bytes) -> int | None:
@@ -245,8 +269,10 @@ class World:
             job_id, _ = process.tokens.read(token)
             self.observer.acknowledged(self.timeline.now, process.name, job_id, body)
 
-    def _sending(self, process: str, url: str) -> None:
-        self.observer.sending(process, self._subscribers[url].reader)
+    def _sending(self, host: Host, url: str) -> None:
+        host.requests += 1
+        if host.process is not None:
+            self.observer.sending(host.process.name, self._subscribers[url].reader)
 
     def _sent(self, process: str, url: str) -> None:
         self.observer.sent(process, self._subscribers[url].reader)

@@ -10,6 +10,9 @@ from pathlib import Path
 from e2e.eventually import eventually
 from e2e.server import PROGRAM
 
+PROXIED = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:1")
+"""A proxy of the environment that leads nowhere: no request may take it."""
+
 
 class Listen:
     """One process, with what it has printed so far."""
@@ -18,7 +21,11 @@ class Listen:
         self._out, self._err = folder / "listen.out", folder / "listen.err"
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                [PROGRAM, "listen", *arguments], env=dict(env), stdin=subprocess.DEVNULL, stdout=out, stderr=err
+                [PROGRAM, "listen", *arguments],
+                env={**env, **PROXIED},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
             )
 
     @property

@@ -50,7 +50,7 @@ async def grown(url: str) -> tuple[Ledger, dict[str, Work]]:
         "accept": lambda connection, moment: accept(connection, moment, [arrival(job, succeeded())]),
         "claim": lambda connection, moment: parcels.claim(connection, moment, limit=5, lease=LEASE),
         "list": lambda connection, moment: subscribers.find(connection, cursor=None, limit=50),
-        "erase": lambda connection, moment: one_offs.erase(connection, ended.id),
+        "erase": lambda connection, moment: one_offs.erase(connection, [ended.id]),
     }
 
 

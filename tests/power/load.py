@@ -1,0 +1,69 @@
+"""Jobs and callbacks sent to a server whose files are recorded; each acknowledgement with its place in the log."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2 as httpx
+from e2e.server import free_port
+
+from ledger.clock import system_now
+from ledger.keys import SecretKeys
+from ledger.tokens import CallbackTokens
+from tests.torture.process import Process
+
+CLIENTS = 6
+KEYS = "a-secret-key-for-the-power-cut"
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """A job, or a callback for it, that was answered 2xx when the log was so long. `callback` tells which."""
+
+    job_id: str
+    callback: bool
+    at: int
+
+
+def run(folder: Path, library: Path, jobs: int, sabotage: str = "") -> list[Acknowledged]:
+    """Has a server acknowledge that many jobs and callbacks, and kills it. The log is `folder/log`."""
+    home = folder / "home"
+    settings = {
+        "POSTBACK_DATABASE_URL": f"sqlite:///{home}/postback.sqlite3",
+        "POSTBACK_SECRET_KEYS": KEYS,
+        "POSTBACK_ARCHIVE": 0,
+        "LD_PRELOAD": library,
+        "RECORDER_LOG": folder / "log",
+        "RECORDER_FOLDER": home,
+    }
+    server = Process(home, settings, ("api", "receiver"), free_port(), BREAK=sabotage)
+    try:
+        server.start()
+        with ThreadPoolExecutor(CLIENTS) as clients:
+            parts = [clients.submit(_client, server, folder / "log", jobs // CLIENTS) for _ in range(CLIENTS)]
+            return sorted((one for part in parts for one in part.result()), key=lambda one: one.at)
+    finally:
+        server.kill()
+
+
+def _client(server: Process, log: Path, jobs: int) -> list[Acknowledged]:
+    tokens = CallbackTokens(SecretKeys([KEYS]), system_now)
+    seen: list[Acknowledged] = []
+    key = {"Authorization": f"Bearer {server.key}"}
+    with httpx.Client(base_url=server.url, timeout=20, trust_env=False) as http:
+        for _ in range(jobs):
+            order = {"model": "flux-schnell", "input": {"prompt": "a lighthouse"}}
+            answer = http.post("/v1/jobs", json=order, headers=key)
+            assert answer.status_code == 202, answer.text
+            job_id = answer.json()["id"]
+            seen.append(Acknowledged(job_id, False, log.stat().st_size))
+            output = {"task_id": job_id, "task_status": "SUCCEEDED", "results": [{"url": "https://a.example/1.png"}]}
+            body = json.dumps({"request_id": "r", "output": output, "padding": "x" * 2_000})
+            answer = http.post(f"/callbacks/{tokens.mint(job_id, 'dashscope')}", content=body, headers=_JSON)
+            assert answer.status_code == 200, answer.text
+            seen.append(Acknowledged(job_id, True, log.stat().st_size))
+    return seen
+
+
+_JSON = {"content-type": "application/json"}

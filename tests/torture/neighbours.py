@@ -1,0 +1,138 @@
+"""Scenarios in which what is around the house fails: providers, subscribers, PostgreSQL, another worker, a resolver."""
+
+import signal
+import time
+
+from e2e.eventually import eventually
+from e2e.wire import Reply
+
+from tests.torture.proxy import Proxy
+from tests.torture.server import PostgresServer
+from tests.torture.world import World
+
+STALE_SECONDS = 12.0
+INSIDE = "inside.example"
+
+
+def wires(world: World, seconds: float) -> str:
+    """Delays, cuts, half-closed connections and garbage, between the house and providers, and it and subscribers."""
+    proxies = _proxied(world, 0.35)
+    hook = Proxy(world.stage, world.listener.wire.port, f"{world.chance.random()}", 0.35)
+    world.process().start()
+    world.subscribe(f"{hook.url}/hook")
+    with world.load(most=200):
+        time.sleep(seconds)
+    world.blows += ["fault"] * (hook.faults + sum(proxy.faults for proxy in proxies))
+    for proxy in (*proxies, hook):
+        proxy.heal()
+    return "an answer of a subscriber that did not come through"
+
+
+def cuts(world: World, seconds: float) -> str:
+    """Providers take every second submission, and their answer is cut off."""
+    proxies = _proxied(world, 0.5, ("cut",))
+    world.process().start()
+    world.subscribe(f"{world.listener.wire.url}/hook")
+    with world.load(most=60):
+        time.sleep(min(seconds, 6))
+    world.blows += ["cut"] * sum(proxy.faults for proxy in proxies)
+    for proxy in proxies:
+        proxy.heal()
+    return ""
+
+
+def postgres_stopped(world: World, seconds: float, postgres: PostgresServer) -> str:
+    """PostgreSQL is stopped at once in mid-load, and started again."""
+    world.process().start()
+    world.subscribe(f"{world.listener.wire.url}/hook")
+    ends = time.monotonic() + seconds
+    with world.load():
+        while time.monotonic() < ends:
+            time.sleep(world.chance.uniform(1, 2))
+            postgres.stop_at_once()
+            world.blow("PostgreSQL stopped")
+            time.sleep(world.chance.uniform(0, 1))
+            began = time.monotonic()
+            postgres.start()
+            accepted = len(world.accepted)
+            eventually(lambda accepted=accepted: len(world.accepted) > accepted, 30)  # type: ignore[misc]
+            world.recovered(began)
+    return "an attempt could not be recorded while the database was away"
+
+
+def stale_forwarder(world: World, seconds: float) -> str:
+    """A forwarder is stopped past its lease while a subscriber keeps it waiting; when it wakes, it changes nothing."""
+    world.process(("api", "receiver", "dispatcher")).start()
+    old, new = world.process(("forwarder",)), world.process(("forwarder",))
+    world.subscribe(f"{world.listener.wire.url}/hook")
+    world.listener.replies["/hook"] = [Reply(500, delay=60)]
+    old.start()
+    world.submit("told by two", "flux-kontext-pro")
+    eventually(lambda: world.listener.at("/hook"), 20)
+    old.signal(signal.SIGSTOP)
+    world.blow("SIGSTOP")
+    new.start()
+    eventually(lambda: len(world.listener.at("/hook")) >= 2, 30)
+    eventually(lambda: world.api.all("/deliveries", status="delivered"), 20)
+    began = time.monotonic()
+    old.signal(signal.SIGCONT)
+    world.recovered(began)
+    # Its attempt ends by its own deadline, which has passed; then it would settle.
+    eventually(lambda: '"settled": false' in old.log or _attempts(world) > _deliveries(world), STALE_SECONDS)
+    return "a lease that ended while its holder was stopped"
+
+
+def stale_submitter(world: World, seconds: float) -> str:
+    """A submitter is stopped past its lease with jobs that wait for their slot; another sends them; it sends nothing."""
+    world.settings["POSTBACK_DASHSCOPE_SUBMIT_RATE"] = 2
+    front = world.process(("api", "receiver", "forwarder"))
+    front.start()
+    world.subscribe(f"{world.listener.wire.url}/hook")
+    old, new = world.process(("dispatcher",)), world.process(("dispatcher",))
+    prompts = [f"sent by two {number}" for number in range(6)]
+    for prompt in prompts:
+        world.submit(prompt, "flux-schnell")
+    old.start()
+    eventually(lambda: world.dashscope.script.submissions, 20)
+    old.signal(signal.SIGSTOP)
+    world.blow("SIGSTOP")
+    new.start()
+    eventually(lambda: all(world.dashscope.script.submissions[prompt] for prompt in prompts[2:]), 40)
+    began = time.monotonic()
+    old.signal(signal.SIGCONT)
+    eventually(lambda: world.api.all("/jobs"), 10)
+    time.sleep(3)  # what it had claimed, it would send now
+    world.recovered(began)
+    return "a lease that ended while its holder was stopped"
+
+
+def guarded(world: World, seconds: float) -> str:
+    """A name that leads inside is registered as a subscriber: nobody is ever dialled there."""
+    world.settings["POSTBACK_ALLOW_NETWORKS"] = ""
+    world.settings["POSTBACK_RETRY_SCHEDULE"] = "0s,200ms,200ms"
+    world.wants["NAMES"] = f"{INSIDE}=127.0.0.1"
+    world.process().start()
+    world.subscribe(f"http://{INSIDE}:{world.listener.wire.port}/hook")
+    for number in range(3):
+        world.submit(f"inside {number}", "flux-kontext-pro")
+    eventually(lambda: len(world.api.all("/deliveries", status="dead")) >= 3 or world.listener.received, 30)
+    assert not world.listener.received, f"{len(world.listener.received)} requests went inside"
+    world.blows += ["a name that leads inside"]
+    return ""
+
+
+def _proxied(world: World, share: float, kinds: tuple[str, ...] | None = None) -> list[Proxy]:
+    """Puts a proxy before each provider."""
+    options = {} if kinds is None else {"kinds": kinds}
+    ports = (world.dashscope.wire.port, world.acedata.wire.port)
+    dash, ace = (Proxy(world.stage, port, f"{world.chance.random()}", share, **options) for port in ports)
+    world.settings |= {"DASHSCOPE_HTTP_BASE_URL": f"{dash.url}/api/v1", "ACEDATA_BASE_URL": ace.url}
+    return [dash, ace]
+
+
+def _attempts(world: World) -> int:
+    return sum(one["attempt_count"] for one in world.api.all("/deliveries"))
+
+
+def _deliveries(world: World) -> int:
+    return len(world.api.all("/deliveries"))

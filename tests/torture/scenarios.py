@@ -1,0 +1,103 @@
+"""The scenarios by name, the databases that each is for, and how one is played to its verdict."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from databases import Postgres, postgres_server
+
+from tests.torture import blows, neighbours
+from tests.torture.judge import Row, judge
+from tests.torture.server import PostgresServer
+from tests.torture.world import opened
+
+SECRET_KEYS = "a-secret-key-for-the-torture"
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`play` strikes a world for so many seconds and says what window for duplicates it opens; '' is none.
+
+    `noisy`: errors in the log are to be expected. `own_postgres`: it stops the database, so it needs one to itself.
+    """
+
+    play: Callable[..., str]
+    databases: tuple[str, ...] = ("sqlite", "postgres")
+    noisy: bool = False
+    own_postgres: bool = False
+    latency: float = 0.1
+
+    @property
+    def what(self) -> str:
+        """One sentence."""
+        return (self.play.__doc__ or "").strip()
+
+
+SCENARIOS = {
+    "kill": Scenario(blows.kills),
+    "steps": Scenario(blows.steps),
+    "wires": Scenario(neighbours.wires),
+    "cuts": Scenario(neighbours.cuts),
+    "clock": Scenario(blows.clock),
+    "rotation": Scenario(blows.rotation, latency=0.4),
+    "race": Scenario(blows.race, latency=0.05),
+    "disk-full": Scenario(blows.full_disk, ("sqlite",)),
+    "postgres-stop": Scenario(neighbours.postgres_stopped, ("postgres",), own_postgres=True),
+    "stale-forwarder": Scenario(neighbours.stale_forwarder, ("postgres",)),
+    "stale-submitter": Scenario(neighbours.stale_submitter, ("postgres",)),
+    "guard": Scenario(neighbours.guarded, ("sqlite",)),
+}
+
+CHEAPEST = {
+    "acknowledge-before-commit": ("kill", "sqlite"),
+    "fence-removed": ("stale-forwarder", "postgres"),
+    "lease-not-checked": ("stale-submitter", "postgres"),
+    "guard-off": ("guard", "sqlite"),
+    "submit-retried-on-timeout": ("cuts", "sqlite"),
+}
+"""For each promise that can be broken, where that shows soonest. Whether the disk is waited for shows in a power cut."""
+
+
+class Databases:
+    """Fresh databases; a PostgreSQL server is started by the first that needs it."""
+
+    def __init__(self, shared: Postgres | None = None) -> None:
+        self._shared = shared
+
+    @contextmanager
+    def fresh(self, kind: str, folder: Path, *, own: bool = False) -> Iterator[tuple[str, Postgres | None]]:
+        """The URL of an empty database, and its server if it has one. Raises `PostgresUnavailable`."""
+        if kind == "sqlite":
+            yield f"sqlite:///{folder}/home/postback.sqlite3", None
+        elif own or self._shared is None:
+            with postgres_server() as server, server.database() as url:
+                yield url, server
+        else:
+            with self._shared.database() as url:
+                yield url, self._shared
+
+
+def play(name: str, database: str, seed: str, seconds: float, databases: Databases, *, sabotage: str = "") -> Row:
+    """Plays one scenario and judges it. What goes wrong in between is a broken rule, too."""
+    scenario = SCENARIOS[name]
+    row = Row(name, database)
+    folder = Path(tempfile.mkdtemp(prefix="postback-torture-"))
+    try:
+        with databases.fresh(database, folder, own=scenario.own_postgres) as (url, server):
+            with opened(folder, url, f"{seed}:{name}:{database}", latency=scenario.latency, sabotage=sabotage) as world:
+                world.settings["POSTBACK_SECRET_KEYS"] = SECRET_KEYS
+                more: dict[str, Any] = {"postgres": PostgresServer(server)} if scenario.own_postgres and server else {}
+                try:
+                    row.window = scenario.play(world, seconds, **more)
+                    judge(world, row, quiet=not scenario.noisy)
+                except Exception as error:
+                    row.broken.append(f"{type(error).__name__}: {str(error)[:300]}")
+                    tail = world.processes[0].log.splitlines()[-3:] if world.processes else []
+                    row.broken += [line[:300] for line in tail if '"error"' in line or "Traceback" in line]
+        return row
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
