@@ -5,12 +5,14 @@ from collections.abc import Callable
 import structlog
 
 from ledger import retention
-from ledger.clock import MINUTE
+from ledger.clock import DAY, MINUTE
 from ledger.ledger import Ledger
 
 log = structlog.get_logger()
 
-EVERY = 1 * MINUTE
+EVERY = {kind: DAY if kind == "lanes" else MINUTE for kind in retention.KINDS}
+"""How often each kind is looked through. Most hosts are needed again soon, and forgetting one costs its next job."""
+
 PAUSE = 50
 """Milliseconds between two batches, at least."""
 
@@ -25,32 +27,26 @@ class Retention:
         self._ledger = ledger
         self._keep = keep
         self._on_erased = on_erased
-        self._due = 0
-        self._kinds = list(retention.KINDS)
-        self._after = ""
+        self._due = dict.fromkeys(retention.KINDS, 0)
+        self._pause_until = 0
+        self._after = dict.fromkeys(retention.KINDS, "")
         self._counts: dict[str, int] = {}
 
     async def run_once(self, now: int) -> int:
         """Prunes one batch, and returns when it wants to be called again."""
-        if now < self._due:
-            return self._due
-        kind = self._kinds[0]
-        pruned = await self._ledger.write(retention.KINDS[kind], now - self._keep, self._after)
+        kind = next((kind for kind, due in self._due.items() if due <= now), None)
+        if kind is None or now < self._pause_until:
+            return max(self._pause_until, min(self._due.values()))
+        pruned = await self._ledger.write(retention.KINDS[kind], now - self._keep, self._after[kind])
         if pruned.count:
             self._counts[kind] = self._counts.get(kind, 0) + pruned.count
             self._on_erased()
-        self._after = pruned.last or ""
+        self._after[kind] = pruned.last or ""
         if pruned.last is None:
-            self._kinds.pop(0)
+            self._due[kind] = now + EVERY[kind]
         done = self._ledger.clock()
-        self._due = done + max(PAUSE, SHARE * (done - now))
-        if not self._kinds:
-            self._rest(done)
-        return self._due
-
-    def _rest(self, now: int) -> None:
-        if self._counts:
+        self._pause_until = done + max(PAUSE, SHARE * (done - now))
+        if self._counts and min(self._due.values()) > now:
             log.info("pruned", **self._counts)
-        self._counts.clear()
-        self._kinds = list(retention.KINDS)
-        self._due = now + EVERY
+            self._counts = {}
+        return max(self._pause_until, min(self._due.values()))

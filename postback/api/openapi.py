@@ -102,10 +102,6 @@ def _parameters(call: Call) -> Sequence[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for name in re.findall(r"{(\w+)}", call.path):
         found.append({"name": name, "in": "path", "required": True, "schema": {"type": "string"}})
-    if call.path == "/v1/jobs" and call.method == "POST":
-        says = "Any text of yours; the same key with the same body returns the same job."
-        schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
-        found.append({"name": "Idempotency-Key", "in": "header", "description": says, "schema": schema})
     found += [_query(query) for query in call.queries]
     if call.paged:
         limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
@@ -121,7 +117,9 @@ def _query(query: Query) -> dict[str, Any]:
         schema["enum"] = list(query.choices)
     if query.kind == "time":
         schema["format"] = "date-time"
-    return {"name": query.name, "in": "query", "description": query.says, "schema": schema}
+    if query.longest is not None:
+        schema |= {"minLength": 1, "maxLength": query.longest, "pattern": "^[ -~]+$"}
+    return {"name": query.name, "in": query.place, "description": query.says, "schema": schema}
 
 
 def _responses(call: Call) -> dict[str, Any]:
@@ -129,6 +127,8 @@ def _responses(call: Call) -> dict[str, Any]:
     if call.answer is not None:
         schema = _page(call.answer) if call.paged else _ref(call.answer)
         answer["content"] = {"application/json": {"schema": schema}}
+    elif call.media is not None:
+        answer["content"] = {call.media: {"schema": {"type": "string"}}}
     responses = {str(call.status): answer}
     statuses = {*call.problems, *(() if call.open else (401, 503))}
     statuses |= {400} if call.paged else set()

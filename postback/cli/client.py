@@ -13,6 +13,9 @@ from postback.cli.errors import CommandFailed, ExitCode
 from postback.settings import Settings
 
 TIMEOUT_SECONDS = 30.0
+PATIENT_SECONDS = 3_600.0
+"""For what takes as long as there is work: sending a window again, sealing everything anew, a slow subscriber."""
+
 SILENCE_SECONDS = 45.0
 """How long a stream may be silent: three times what the server is, when it is well."""
 
@@ -53,10 +56,15 @@ class Client:
         return self._ask("GET", path, params=given)
 
     def post(
-        self, *path: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+        self,
+        *path: str,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        patient: bool = False,
     ) -> dict[str, Any]:
-        """POST /v1/path… with a JSON body."""
-        return self._ask("POST", path, json=body or {}, headers=headers)
+        """POST /v1/path… with a JSON body; `patient` waits for as long as the work may take."""
+        seconds = PATIENT_SECONDS if patient else TIMEOUT_SECONDS
+        return self._ask("POST", path, json=body or {}, headers=headers, timeout=seconds)
 
     def patch(self, *path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """PATCH /v1/path… with a JSON body."""
@@ -102,7 +110,8 @@ class Client:
             response = self._http.request(method, _target(path), **request)
         except httpx.TimeoutException:
             raise CommandFailed(
-                f"{self._url} did not answer within {TIMEOUT_SECONDS:.0f} s; it may still have taken the request",
+                f"{self._url} did not answer within {request.get('timeout', TIMEOUT_SECONDS):.0f} s; "
+                "it may still have taken the request",
                 ExitCode.UNREACHABLE,
             ) from None
         except httpx.TransportError as error:

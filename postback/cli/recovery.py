@@ -47,6 +47,7 @@ def recover(
             subscriber_id,
             "recover",
             body={name: value for name, value in body.items() if value is not None},
+            patient=True,
         )
     if as_json:
         output.print_json(answer)

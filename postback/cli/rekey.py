@@ -20,7 +20,7 @@ def rekey(context: typer.Context, as_json: Json = False) -> None:
     First add the new key as the last one, and start every process anew with it.
     """
     with connect(context) as api:
-        answer = api.post("rekey")
+        answer = api.post("rekey", patient=True)
     if as_json:
         output.print_json(answer)
     else:

@@ -26,7 +26,7 @@ def send_test(
     Exit code 1 if it does not arrive.
     """
     with connect(context) as api:
-        delivery = api.post("subscribers", subscriber_id, "test", body={"type": event} if event else None)
+        delivery = api.post("subscribers", subscriber_id, "test", body={"type": event} if event else None, patient=True)
     if as_json:
         output.print_json(delivery)
     else:

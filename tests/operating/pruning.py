@@ -14,13 +14,15 @@ KEEP = 30 * DAY
 STANDING = {"subscribers", "lanes", "audit", "paces", "facts"}
 
 
-async def prune(ledger: Ledger, keep: int = KEEP) -> dict[str, int]:
-    """One pass over everything: how much of each kind went."""
-    counts = {}
+async def prune(ledger: Ledger, *, lanes: bool = True) -> dict[str, int]:
+    """One pass over everything, or over all but the lanes: how much of each kind went."""
+    counts: dict[str, int] = {}
     for kind, work in retention.KINDS.items():
+        if kind == "lanes" and not lanes:
+            continue
         after: str | None = ""
         while after is not None:
-            pruned = await ledger.write(work, ledger.clock() - keep, after)
+            pruned = await ledger.write(work, ledger.clock() - KEEP, after)
             counts[kind] = counts.get(kind, 0) + pruned.count
             after = pruned.last
     return {kind: number for kind, number in counts.items() if number}

@@ -12,7 +12,19 @@ from ledger.clock import SECOND
 
 from .provider import Provider, Task
 
-CALLS = ("once", "once", "twice", "many times", "never", "late", "conflicting", "garbage first", "of another first")
+CALLS = (
+    "once",
+    "once",
+    "twice",
+    "many times",
+    "never",
+    "late",
+    "conflicting",
+    "conflicting",
+    "conflicting",
+    "garbage first",
+    "of another first",
+)
 ODD = 0.6
 """How likely something is special about its callbacks for a task."""
 

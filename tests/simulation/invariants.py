@@ -117,8 +117,10 @@ def retries_keep_to_the_schedule(step: Step) -> Iterator[str]:
             yield f"{after.id} was tried {tries} times, and its schedule has {len(schedule)}"
         elif after.attempt_count > before.attempt_count and after.status == "pending":
             last = step.after.attempts[after.id][-1]
-            # The clock may have stepped meanwhile, and the write may have taken its time.
-            wait = (after.due_at or 0) - min(step.now, last.started_at + last.duration_ms)
+            ended_at = last.started_at + last.duration_ms
+            if ended_at > step.now:
+                continue  # the clock stepped back meanwhile: nobody can say how long it waits
+            wait = (after.due_at or 0) - ended_at
             if tries == len(schedule) or wait < schedule[tries] * JITTER - 1:
                 yield f"{after.id} is tried again after {wait} ms, against its schedule"
 

@@ -80,12 +80,14 @@ class Observer:
         for invariant in INVARIANTS:
             for complaint in invariant(step):
                 self.breaks(invariant.__name__, complaint)
-        for old, new in (*step.changed_jobs, *step.changed_deliveries):
-            if new.lease > old.lease:
-                self._holders[new.id, new.lease] = process
-        for was, now_is in step.changed_deliveries:
-            if now_is.attempt_count > was.attempt_count:
-                self._spent.add((was.id, was.lease))
+        for job, moved in step.changed_jobs:
+            if moved.lease > job.lease:
+                self._holders[moved.id, moved.lease] = process
+        for delivery, settled in step.changed_deliveries:
+            if settled.lease > delivery.lease:
+                self._holders[settled.id, settled.lease] = process
+            if settled.attempt_count > delivery.attempt_count:
+                self._spent.add((delivery.id, delivery.lease))
 
     def took(self, at: int, provider: str, task: Task) -> None:
         """A provider took a job, which is paid: at most one for each that somebody asked for."""

@@ -1,4 +1,4 @@
-"""A provider as the world has them: it takes jobs, works on them, and its answers get lost. Its own record is the truth.
+"""A provider as the world has them: it takes jobs, works on them, and its answers get lost. Its record is the truth.
 
 What DashScope and AceData say is in files of their own; here is what both do.
 """

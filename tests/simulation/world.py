@@ -1,17 +1,12 @@
 """One run: processes, providers, subscribers and people, until everything is at rest or a rule is broken."""
 
 import asyncio
-import logging
 import random
-import sys
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
 import httpx2 as httpx
-import structlog
 from builders import NOW
 
 from ledger import subscribers
@@ -23,8 +18,11 @@ from receiver.signing import new_secret
 
 from .acedata import AceData
 from .dashscope import DashScope
+from .host import Fate, Host
+from .logs import heard_logs
 from .observer import Observer, Violation
-from .plan import Order, Plan, Reader
+from .people import People
+from .plan import Plan, Reader
 from .process import KEYS, Process, Surroundings, turn
 from .provider import Provider
 from .store import Access, Store, away
@@ -39,34 +37,6 @@ MOST_STEPS = 400_000
 STOPS = (3 * SECOND, 40 * SECOND, 75 * SECOND)
 NEVER = 1_000_000_000
 PROVIDER_TIMEOUT = 15
-
-
-@dataclass(frozen=True)
-class Fate:
-    """After how many callbacks or requests something happens to a process, whatever comes first."""
-
-    callbacks: int
-    requests: int
-
-
-@dataclass
-class Host:
-    """Where one process runs: its clock's error in milliseconds, and the process, None while there is none.
-
-    `dies` and `stops` say when: after how many callbacks, or after how many requests of its own, one more under way.
-    """
-
-    name: str
-    skew: int
-    process: Process | None = None
-    starts: int = 0
-    requests: int = 0
-    dies: Fate | None = None
-    stops: Fate | None = None
-
-    def meets(self, fate: Fate | None, ran: int) -> bool:
-        """Whether its time has come."""
-        return fate is not None and (fate.callbacks <= ran or fate.requests <= self.requests)
 
 
 class World:
@@ -91,16 +61,17 @@ class World:
 
     def run(self) -> Violation | None:
         """Lets everything happen; the first rule that was broken, if any was."""
+        people = People(self.outside, self.observer, self.chance, self._any_process, self._say)
         for host in self.hosts:
             self._start(host)
         for number, order in enumerate(self.plan.orders):
-            self._begin(self._order(order, f"picture {number + 1}"))
+            self._begin(people.order(order, f"picture {number + 1}"))
         for at in self.plan.redeliveries:
-            self._begin(self._redeliver(at))
+            self._begin(people.redeliver(at))
         for at, which, skew in self.plan.skews:
             self.outside.call_later(at / SECOND, self._skew, self.hosts[which % len(self.hosts)], skew)
         self.outside.call_later(self.plan.calm_at / SECOND, self._calm_down)
-        with _logs(self._logged):
+        with heard_logs(self._logged):
             self._play()
             if self.observer.violation is None:
                 self.observer.ended()
@@ -196,45 +167,11 @@ class World:
             host.skew = skew
             self._say(host.name, f"clock steps: it is {skew} ms ahead")
 
-    # People
-
-    async def _order(self, order: Order, prompt: str) -> None:
-        await asyncio.sleep(order.at / SECOND)
-        await self._ask(lambda process: process.order(order.provider, prompt))
-        self._say("people", f"order: {prompt} from {order.provider}")
-        for after, what in order.later:
-            await asyncio.sleep(after / SECOND)
-            for job in [one for one in self.observer.record.jobs.values() if one.prompt == prompt][-1:]:
-                done = await self._ask(lambda process, job_id=job.id: getattr(process, what)(job_id), once=True)  # type: ignore[misc]
-                self._say("people", f"{what}: {prompt}{'' if done else ', refused'}")
-
-    async def _redeliver(self, at: int) -> None:
-        await asyncio.sleep(at / SECOND)
-        ended = [one.id for one in self.observer.record.deliveries.values() if one.status in ("delivered", "dead")]
-        if ended:
-            chosen = self.chance.choice(ended)
-            done = await self._ask(lambda process: process.redeliver(chosen), once=True)
-            self._say("people", f"redeliver: {chosen}{'' if done else ', refused'}")
-
-    async def _ask(self, what: Any, *, once: bool = False) -> bool:
-        """Asks a process for something, and again until it could; `once` a refusal is taken for an answer."""
-        while True:
-            process = self._any_process()
-            try:
-                if process is not None:
-                    async with asyncio.timeout(30):
-                        await across(self.outside, process.loop, partial(what, process))
-                    return True
-            except (LedgerError, ConnectionResetError, TimeoutError):
-                if once:
-                    return False
-            await asyncio.sleep(1)
+    # Wires
 
     def _any_process(self) -> Process | None:
         running = [host.process for host in self.hosts if host.process is not None]
         return self.chance.choice(running) if running else None
-
-    # Wires
 
     async def _wire(self, host: Host, provider: str, here: Loop, request: httpx.Request) -> httpx.Response:
         host.requests += 1
@@ -339,20 +276,3 @@ class World:
     def _logged(self, event: str, error: BaseException | None) -> None:
         if not isinstance(error, LedgerError):
             self.observer.breaks("nothing_fails_unexpectedly", f"{event}: {error!r}")
-
-
-@contextmanager
-def _logs(heard: Any) -> Iterator[None]:
-    """Hears of errors that the product logs."""
-
-    def hear(logger: Any, name: str, event: Any) -> Any:
-        error = event.get("exc_info")
-        heard(event["event"], error if isinstance(error, BaseException) else sys.exc_info()[1])
-        raise structlog.DropEvent
-
-    before = structlog.get_config()
-    structlog.configure(processors=[hear], wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    try:
-        yield
-    finally:
-        structlog.configure(**before)

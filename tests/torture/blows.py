@@ -1,4 +1,4 @@
-"""Scenarios in which the house itself is struck: killed anywhere, killed at a named step, its disk full, its clock off."""
+"""Scenarios in which the house itself is struck: killed anywhere or at a named step, its disk full, its clock moved."""
 
 import contextlib
 import resource

@@ -83,7 +83,7 @@ def stale_forwarder(world: World, seconds: float) -> str:
 
 
 def stale_submitter(world: World, seconds: float) -> str:
-    """A submitter is stopped past its lease with jobs that wait for their slot; another sends them; it sends nothing."""
+    """A submitter is stopped past its lease with jobs that wait for their slot; another sends them, it does not."""
     world.settings["POSTBACK_DASHSCOPE_SUBMIT_RATE"] = 2
     front = world.process(("api", "receiver", "forwarder"))
     front.start()

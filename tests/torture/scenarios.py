@@ -59,7 +59,7 @@ CHEAPEST = {
     "guard-off": ("guard", "sqlite"),
     "submit-retried-on-timeout": ("cuts", "sqlite"),
 }
-"""For each promise that can be broken, where that shows soonest. Whether the disk is waited for shows in a power cut."""
+"""For each promise that can be broken, where that shows soonest. Not waiting for the disk shows in a power cut only."""
 
 
 class Databases:

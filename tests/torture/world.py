@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ class World:
         """The one that clients speak to."""
         return self.processes[0]
 
-    @property
+    @cached_property
     def api(self) -> Api:
         """A client of the first process, good for as long as the scenario."""
         return Api(self.server.url, self.server.key)
@@ -78,13 +79,11 @@ class World:
     def submit(self, prompt: str, model: str, within: float = 30) -> bool:
         """As a careful client does: with a key, and again until it is acknowledged."""
         order = {"model": model, "input": {"prompt": prompt}}
-        headers = {"Authorization": f"Bearer {self.server.key}", "Idempotency-Key": prompt}
+        headers = {"Idempotency-Key": prompt}
         deadline = time.monotonic() + within
         while time.monotonic() < deadline:
             try:
-                answer = httpx.post(
-                    f"{self.server.url}/v1/jobs", json=order, headers=headers, timeout=10, trust_env=False
-                )
+                answer = self.api.http.post("/v1/jobs", json=order, headers=headers)
             except httpx.TransportError:
                 time.sleep(PAUSE)
                 continue
@@ -162,6 +161,8 @@ def opened(folder: Path, database_url: str, seed: str, *, latency: float = 0.1, 
     finally:
         for process in world.processes:
             process.kill()
+        if "api" in world.__dict__:
+            world.api.http.close()
         for wire in (dash.wire, ace.wire, listener.wire):
             wire.close()
         stage.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -14,12 +15,14 @@ Handler = Callable[[House, Request], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query parameter; `kind` is `text`, `time` or `whole number`."""
+    """A parameter in the query, or a header. `kind` is `text`, `time` or `whole number`; `longest` is in characters."""
 
     name: str
     says: str
     choices: tuple[str, ...] = ()
     kind: str = "text"
+    place: Literal["query", "header"] = "query"
+    longest: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Call:
     queries: tuple[Query, ...] = ()
     paged: bool = False
     problems: tuple[int, ...] = ()
+    media: str | None = None
+    """What it answers with where that is no JSON."""
     open: bool = False
     """Whether it is answered without a key."""
     roles: tuple[str, ...] = ("api",)

@@ -14,6 +14,14 @@ CALLS: tuple[Call, ...] = (
         targets.SubmittedJob,
         202,
         bodies.NewJob,
+        queries=(
+            Query(
+                "Idempotency-Key",
+                "Any text of yours; the same key with the same body returns the same job.",
+                place="header",
+                longest=bodies.MAX_KEY,
+            ),
+        ),
         problems=(422,),
     ),
     Call(
