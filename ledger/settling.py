@@ -1,7 +1,7 @@
 """Settling attempts: what becomes of the delivery, of its lane, and of a subscriber that keeps failing."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
@@ -17,6 +17,8 @@ from ledger.outbox import Outbox
 from ledger.schema import attempts
 from ledger.schema import deliveries as table
 from ledger.schema import subscribers as subscriber_table
+
+_KEPT = [column.name for column in fields(Attempt)]
 
 _BUSY = (429, 503)
 """Answers that ask to be sent less (RFC 6585 §4, RFC 9110 §15.6.4)."""
@@ -88,7 +90,7 @@ def _record(connection: Connection, moment: Moment, valid: Sequence[tuple[Settle
     for one, row in valid:
         number = row.attempt_count + 1
         named = {"id": moment.id("att"), "delivery_id": row.id, "number": number, "trigger": row.trigger}
-        tries.append(named | asdict(one.attempt))
+        tries.append(named | {name: getattr(one.attempt, name) for name in _KEPT})
         change = {
             "new_status": one.status,
             "new_due": one.due_at,

@@ -223,6 +223,7 @@ def _engine(path: Path, *, read_only: bool) -> AsyncEngine:
         "PRAGMA fullfsync = ON",
         "PRAGMA busy_timeout = 5000",
         "PRAGMA temp_store = MEMORY",
+        "PRAGMA journal_size_limit = 67108864",  # else a WAL that grew once stays that large
         "PRAGMA secure_delete = ON",  # what is erased is gone from the file too
         "PRAGMA cache_size = -32768",
     ]

@@ -50,6 +50,8 @@ class Observer:
         self._taken: Counter[str] = Counter()
         self._acknowledged: Counter[tuple[str, bytes]] = Counter()
         self._open: Counter[tuple[str, str]] = Counter()
+        self._judged: Record | None = None
+        self._at_rest = False
 
     def say(self, at: int, who: str, what: str) -> None:
         """Something happened that is worth a line and a count: the count goes by the words before a colon."""
@@ -131,6 +133,13 @@ class Observer:
         """What a trace calls a job."""
         job = self.record.jobs.get(job_id)
         return job_id if job is None else job.prompt
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether there is nothing left that somebody has to move on."""
+        if self._judged is not self.record:
+            self._judged, self._at_rest = self.record, not any(self.restless())
+        return self._at_rest
 
     def restless(self) -> Iterator[str]:
         """What somebody still has to move on."""

@@ -39,8 +39,9 @@ from .timeline import Loop
 
 KEYS = SecretKeys(["a secret key for simulations"])
 PUBLIC_URL = "https://postback.example"
-IDLE = 10 * SECOND
-"""The longest pause of a loop. The real one is shorter, and costs more passes in which nothing is found."""
+IDLE = {True: 10 * SECOND, False: 30 * SECOND}
+"""The longest pause of a loop, where the database is shared and where it is not. The real one is shorter, which costs
+more passes in which nothing is found."""
 
 ACCOUNTS = {
     "dashscope": Account("https://dashscope.test/api/v1", "sk-dashscope"),
@@ -81,7 +82,7 @@ class Process:
         self.clients = {name: self._client(name) for name in ACCOUNTS}
         self._rates = dict.fromkeys(ACCOUNTS, plan.query_rate)
         self._runners = {
-            name: Runner(name, around.clock, idle=IDLE)
+            name: Runner(name, around.clock, idle=IDLE[plan.shared])
             for name in ("submitter", "poller", "sweeper", "reconciler", "forwarder")
         }
         self.intake = Intake(

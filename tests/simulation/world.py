@@ -82,7 +82,7 @@ class World:
     def _play(self) -> None:
         end = self.plan.calm_at + PATIENCE
         while self.observer.violation is None and self.timeline.steps < MOST_STEPS:
-            if not self.timeline.step(end) or (self.calm and not self._busy and not any(self.observer.restless())):
+            if not self.timeline.step(end) or (self.calm and not self._busy and self.observer.at_rest):
                 return
             for host in self.hosts:
                 if host.process is not None:

@@ -128,6 +128,11 @@ def _killed(world: World) -> None:
     world.server.kill()
     world.blow("killed")
     began = time.monotonic()
+    while world.chance.random() < 0.3:
+        world.server.begin()
+        time.sleep(world.chance.uniform(0.1, 2))
+        world.server.kill()
+        world.blow("killed while it started")
     world.server.start()
     world.recovered(began)
 

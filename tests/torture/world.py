@@ -163,6 +163,7 @@ def opened(folder: Path, database_url: str, seed: str, *, latency: float = 0.1, 
             process.kill()
         if "api" in world.__dict__:
             world.api.http.close()
+        stage._loop.set_exception_handler(lambda *_: None)  # Python 3.11 complains of connections that are cancelled
         for wire in (dash.wire, ace.wire, listener.wire):
             wire.close()
         stage.close()
