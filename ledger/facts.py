@@ -40,3 +40,17 @@ def touch(connection: Connection, moment: Moment) -> None:
     if done.rowcount == 0:
         with contextlib.suppress(IntegrityError), connection.begin_nested():  # another process was first
             connection.execute(insert(facts).values(name=_WRITABLE, value=str(moment.now)))
+
+
+def last_key(connection: Connection) -> str | None:
+    """The fingerprint of the key that last signed; None before any did."""
+    return connection.scalar(select(facts.c.value).where(facts.c.name == _SIGNING_KEY))
+
+
+def time(connection: Connection) -> int | None:
+    """What PostgreSQL's clock says, in UTC milliseconds; None on SQLite, which has none of its own."""
+    if connection.dialect.name != "postgresql":
+        return None
+    return int(
+        connection.exec_driver_sql("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)").scalar_one()
+    )

@@ -27,6 +27,7 @@ from ledger.tokens import CallbackTokens
 from postback import keyfiles
 from postback.alarm import Alarm
 from postback.news import News
+from postback.readiness import Readiness
 from postback.retention import Retention
 from postback.runner import Runner
 from postback.settings import Settings
@@ -86,7 +87,7 @@ class House:
         self.eventbridge = self._eventbridge(fetch)
         self.circuit = Circuit(settings.circuit_failures, settings.circuit_cooldown)
         self.news = News(ledger)
-        self.ready_until = 0
+        self.readiness = Readiness(ledger)
         self._courier: Courier | None = None
         self._runners: dict[str, Runner] = {}
         self._closing = AsyncExitStack()

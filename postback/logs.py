@@ -1,8 +1,9 @@
 """Structured logs: JSON for programs, plain lines on a terminal. No URL of a callback is ever logged."""
 
+import contextlib
 import logging
 import sys
-from typing import TextIO
+from typing import TextIO, cast
 
 import structlog
 
@@ -13,12 +14,14 @@ _QUIET = ("httpx2", "httpcore2", "httpx", "httpcore", "uvicorn.access", "asyncio
 def configure(level: int = logging.INFO, stream: TextIO | None = None) -> None:
     """Sets up logging for the whole process, on stderr unless another stream is given."""
     stream = stream or sys.stderr
-    shown = structlog.dev.ConsoleRenderer() if stream.isatty() else structlog.processors.JSONRenderer()
+    to_person = stream.isatty()
+    stream = cast(TextIO, _Forgiving(stream))
+    shown = structlog.dev.ConsoleRenderer() if to_person else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks if not stream.isatty() else structlog.processors.StackInfoRenderer(),
+            structlog.processors.dict_tracebacks if not to_person else structlog.processors.StackInfoRenderer(),
             shown,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -28,3 +31,18 @@ def configure(level: int = logging.INFO, stream: TextIO | None = None) -> None:
     logging.basicConfig(stream=stream)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _Forgiving:
+    """Loses what cannot be written: a disk that is full must not end the loop that wants to say so."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()

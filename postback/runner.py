@@ -1,6 +1,7 @@
 """Runs a loop: calls it when it is due or woken, and at the end waits for what it started."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -49,14 +50,12 @@ class Runner:
     async def stop(self, within: float) -> None:
         """Takes no more, gives what was started `within` seconds to end, and ends the rest: its leases run out."""
         self.hush()
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
                 if self._loop is not None:
                     await asyncio.wait([self._loop])
                 while self._started:
                     await asyncio.wait(self._started)
-        except TimeoutError:
-            log.warning("cut_off", loop=self.name, under_way=len(self._started))
         late = [task for task in (self._loop, *self._started) if task is not None and not task.done()]
         for task in late:
             task.cancel()

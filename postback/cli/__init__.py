@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from postback.cli import callbacks, deliveries, jobs, output, subscribers
+from postback.cli.backup import backup
 from postback.cli.config import config
 from postback.cli.demo import demo
+from postback.cli.doctor import doctor
 from postback.cli.errors import ExitCode
 from postback.cli.listen import listen
 from postback.cli.migrate import migrate
@@ -40,6 +42,8 @@ app.command()(listen)
 app.command()(verify)
 app.command()(config)
 app.command()(migrate)
+app.command()(backup)
+app.command()(doctor)
 app.command()(rekey)
 app.command()(simulator)
 

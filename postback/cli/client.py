@@ -105,6 +105,19 @@ class Client:
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise self._unreachable(error) from None
 
+    @contextmanager
+    def download(self, *path: str) -> Iterator[httpx.Response]:
+        """GET /v1/path… that answers with a file, which may take as long to make as it needs to."""
+        timeout = httpx.Timeout(TIMEOUT_SECONDS, read=None)
+        try:
+            with self._http.stream("GET", _target(path), timeout=timeout) as response:
+                if not response.is_success:
+                    response.read()
+                    raise self._refusal(response)
+                yield response
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise self._unreachable(error) from None
+
     def _ask(self, method: str, path: tuple[str, ...], **request: Any) -> dict[str, Any]:
         try:
             response = self._http.request(method, _target(path), **request)

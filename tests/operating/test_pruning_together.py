@@ -29,7 +29,8 @@ async def test_two_processes_prune_at_once(
     await subscribed(one)
     for _ in range(JOBS):
         await done(one)
-    assert await deliver(one) == JOBS
+    while await deliver(one):
+        pass
     clock.advance(KEEP + 1)
     counts = await asyncio.gather(prune(one), prune(other))
     # What one of them held, the other went past: it is the next pass's.

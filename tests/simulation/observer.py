@@ -11,7 +11,7 @@ from .record import Record
 from .store import Store
 
 KEPT = 10
-"""How many copies of one callback are kept at least."""
+"""How many callbacks of one verdict are kept of a job; the others are only counted."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +106,21 @@ class Observer:
         """A callback was answered 2xx: it is in the ledger."""
         self.say(at, process, f"acknowledges: a callback for {self.name(job_id)}")
         self._acknowledged[job_id, body] += 1
-        query = "SELECT count(*) FROM callbacks WHERE job_id = ? AND body = ?"
-        stored = self._store.raw.execute(query, (job_id, body)).fetchone()[0]
-        if stored < min(KEPT, self._acknowledged[job_id, body]):
+        stored = self._one("SELECT count(*) FROM callbacks WHERE job_id = ? AND body = ?", job_id, body)
+        told = self._one(
+            "SELECT coalesce(sum(value), 0) FROM jobs, json_each(callback_counts) WHERE jobs.id = ?", job_id
+        )
+        # Of many more only the first few are kept, and the others are counted.
+        if stored < self._acknowledged[job_id, body] and told <= KEPT:
             self.breaks(
                 "what_is_acknowledged_is_stored", f"a callback for {self.name(job_id)} was answered 2xx and is gone"
+            )
+        answered = sum(count for (one, _), count in self._acknowledged.items() if one == job_id)
+        if answered > told + self._one(
+            "SELECT count(*) FROM callbacks WHERE job_id = ? AND verdict = 'accepted'", job_id
+        ):
+            self.breaks(
+                "what_is_acknowledged_is_counted", f"{answered} callbacks for {self.name(job_id)} were answered 2xx"
             )
 
     def sending(self, process: str, reader: Reader) -> None:
@@ -162,3 +172,6 @@ class Observer:
                 self.breaks("an_unconfirmed_job_has_a_reason", f"{job.prompt} has none")
         for delivery in self.record.deliveries.values():
             self.counts[f"delivery {delivery.status}"] += 1
+
+    def _one(self, query: str, *values: str | bytes) -> int:
+        return int(self._store.raw.execute(query, values).fetchone()[0])

@@ -5,9 +5,11 @@ die or be stopped in the moment before it and in the moment after.
 """
 
 import asyncio
+import re
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from math import inf
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -18,6 +20,7 @@ from ledger.clock import Clock
 from ledger.database import Work
 from ledger.errors import Unavailable
 from ledger.ledger import Ledger
+from ledger.pace import HORIZON
 from ledger.polls import OVERDUE
 from ledger.schema import schema
 
@@ -47,6 +50,10 @@ class Store:
         assert isinstance(raw, sqlite3.Connection)
         self.raw = raw
         self._blank = raw.serialize()
+        self._versions = dict.fromkeys(schema.tables, 0)
+        self._used: set[str] = set()
+        self._tables = cache(_tables)
+        event.listen(self._engine, "before_cursor_execute", self._hear)
 
     def clear(self) -> None:
         """Empties it."""
@@ -59,8 +66,25 @@ class Store:
 
     def run(self, work: Work[T]) -> T:
         """One transaction. Work that raises is rolled back."""
+        self._used.clear()
+        before = self.written
         with self._connection.begin():
-            return work(self._connection)
+            answer = work(self._connection)
+        if self.written != before:
+            for table in self._used:
+                self._versions[table] += 1
+        return answer
+
+    def used(self) -> dict[str, int]:
+        """The tables that the last transaction had to do with, and how often each was written by then."""
+        return {table: self._versions[table] for table in self._used}
+
+    def unwritten(self, since: Mapping[str, int]) -> bool:
+        """Whether none of these tables was written since."""
+        return all(self._versions[table] == version for table, version in since.items())
+
+    def _hear(self, connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        self._used |= self._tables(statement)
 
     def quiet_until(self, now: int) -> float:
         """The first of all times in the database that has not come at `now`."""
@@ -73,10 +97,10 @@ class Store:
 
 @dataclass(frozen=True)
 class _Found:
-    """What a patrol found: with what it was sent out, when, and until when it would find the same."""
+    """What a patrol found: with what it was sent out, where it looked, when, and until when it finds the same."""
 
     arguments: Any
-    written: int
+    tables: Mapping[str, int]
     since: int
     until: float
     answer: Any
@@ -86,8 +110,8 @@ class Access:
     """One process's way to the store, as the ledger's `Database`. `turn` is awaited before each transaction, and
     `committed` is called right after it, with whether it wrote something. Either may raise instead.
 
-    A patrol that wrote nothing finds the same again as long as nobody wrote and no time came that stands anywhere in
-    the database; then it is answered from memory, because most of what idle loops do is this.
+    A patrol that wrote nothing finds the same again as long as nobody writes to the tables that it looked at and no
+    time comes that stands anywhere in the database; then it is answered from memory: most of what loops do is this.
     """
 
     def __init__(
@@ -124,14 +148,16 @@ class Access:
         return answer
 
     def _patrol(self, name: str, work: Work[T]) -> T:
-        before, now, arguments = self._store.written, self._clock(), getattr(work, "arguments", None)
-        known = self._found.get(name)
-        if known and known.written == before and known.since <= now < known.until and known.arguments == arguments:
+        now, arguments, known = self._clock(), getattr(work, "arguments", None), self._found.get(name)
+        same = known is not None and known.since <= now < known.until and known.arguments == arguments
+        if known is not None and same and self._store.unwritten(known.tables):
             answer: T = known.answer
             return answer
+        before = self._store.written
         answer = self._store.run(work)
         if self._store.written == before:
-            self._found[name] = _Found(arguments, before, now, self._store.quiet_until(now), answer)
+            found = _Found(arguments, self._store.used(), now, self._store.quiet_until(now), answer)
+            self._found[name] = found
         return answer
 
     async def migrate(self) -> None:
@@ -172,6 +198,11 @@ class _Named:
         return self._run(connection)
 
 
+def _tables(statement: str) -> frozenset[str]:
+    """The tables that a statement names."""
+    return frozenset(re.findall(r"\w+", statement)) & schema.tables.keys()
+
+
 def _engine() -> Engine:
     engine = create_engine("sqlite://", poolclass=StaticPool)
 
@@ -199,6 +230,7 @@ _TIMES = " UNION ALL ".join(
         ("deliveries", "due_at"),
         ("lanes", "paused_until"),
         ("lanes", "next_at"),
+        ("paces", f"next_at - {HORIZON}"),
         ("paces", "next_at"),
     )
 )

@@ -10,10 +10,11 @@ import httpx2 as httpx
 from builders import NOW
 
 from ledger import subscribers
-from ledger.clock import HOUR, SECOND
+from ledger.clock import DAY, HOUR, SECOND
 from ledger.errors import LedgerError
 from ledger.ids import Ids
 from ledger.moment import Moment
+from ledger.tokens import CallbackTokens
 from receiver.signing import new_secret
 
 from .acedata import AceData
@@ -51,6 +52,7 @@ class World:
         self._store = store
         store.clear()
         self._busy = 0
+        self._tokens = CallbackTokens(KEYS, lambda: NOW + DAY)  # to know whose a callback is, whatever our clocks say
         self._subscribers = {one.url: one for one in (self._subscriber(reader) for reader in plan.readers)}
         self.observer = Observer(store, plan, self._registered())
         self.hosts = [Host("A", 0), Host("B", self.chance.choice((0, 700)))][: 2 if plan.shared else 1]
@@ -203,7 +205,7 @@ class World:
 
     def _told(self, process: Process, token: str, body: bytes, code: int) -> None:
         if 200 <= code < 300:
-            job_id, _ = process.tokens.read(token)
+            job_id, _ = self._tokens.read(token)
             self.observer.acknowledged(self.timeline.now, process.name, job_id, body)
 
     def _sending(self, host: Host, url: str) -> None:

@@ -49,12 +49,14 @@ def _rounds(
 ) -> list[Row]:
     """Every part at least once, then again and again while there is time for one more."""
     ends = time.monotonic() + seconds
-    each = max(SHORTEST, seconds / len(parts) - OVERHEAD)
+    weights = [SCENARIOS[name].weight for name, _ in parts]
+    each = max(SHORTEST, (seconds - OVERHEAD * len(parts)) / sum(weights))
     rows: list[Row] = []
     number = 0
-    while number < len(parts) or time.monotonic() + each + OVERHEAD < ends:
+    while number < len(parts) or time.monotonic() + each * weights[number % len(parts)] + OVERHEAD < ends:
         name, kind = parts[number % len(parts)]
-        rows.append(play(name, kind, f"{seed}:{number // len(parts)}", each, databases, sabotage=sabotage))
+        long = each * weights[number % len(parts)]
+        rows.append(play(name, kind, f"{seed}:{number // len(parts)}", long, databases, sabotage=sabotage))
         print(_line(rows[-1]), file=sys.stderr, flush=True)
         number += 1
     return rows

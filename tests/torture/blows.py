@@ -1,7 +1,8 @@
-"""Scenarios in which the house itself is struck: killed anywhere or at a named step, its disk full, its clock moved."""
+"""Scenarios in which the house itself is struck: killed, stopped, its disk full, its clock moved."""
 
 import contextlib
 import resource
+import signal
 import time
 
 import httpx2 as httpx
@@ -9,11 +10,13 @@ from e2e.eventually import eventually
 
 from tests.torture.clocks import step
 from tests.torture.steps import STEPS
-from tests.torture.world import MODELS, World
+from tests.torture.world import LEASES, MODELS, World
 
 STEP_SECONDS = 20.0
 HOUR = 3_600_000
 FULL_BYTES = 4_096
+DELIVERY_SECONDS = 3
+"""How long an attempt may take; a forwarder's lease is as much longer as others last."""
 
 
 def kills(world: World, seconds: float) -> str:
@@ -26,6 +29,24 @@ def kills(world: World, seconds: float) -> str:
             time.sleep(world.chance.uniform(0.3, 1.5))
             _killed(world)
     return "between a POST and the commit that records it"
+
+
+def stopped(world: World, seconds: float) -> str:
+    """SIGSTOP past every lease, under load, and SIGCONT."""
+    world.process().start()
+    world.subscribe(f"{world.listener.wire.url}/hook")
+    ends = time.monotonic() + seconds
+    with world.load():
+        while time.monotonic() < ends:
+            time.sleep(world.chance.uniform(0.3, 1.0))
+            world.server.signal(signal.SIGSTOP)
+            world.blow("SIGSTOP")
+            time.sleep(DELIVERY_SECONDS + int(LEASES) / 1_000 + world.chance.uniform(0.3, 1))
+            world.server.signal(signal.SIGCONT)
+            began, accepted = time.monotonic(), len(world.accepted)
+            eventually(lambda accepted=accepted: len(world.accepted) > accepted, 20)  # type: ignore[misc]
+            world.recovered(began)
+    return "a lease that ended while its holder was stopped"
 
 
 def steps(world: World, seconds: float) -> str:

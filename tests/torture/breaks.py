@@ -13,7 +13,7 @@ from ledger.ledger import Ledger
 from providers.protocol import Disposition, Refusal
 from receiver import names
 
-LATE_SECONDS = 0.25
+LATE_SECONDS = 1.0
 """How long after its acknowledgement a commit comes, where one is acknowledged before."""
 
 
@@ -23,9 +23,12 @@ def apply(name: str) -> None:
 
 
 def acknowledge_before_commit() -> None:
-    """What was written is acknowledged at once and committed in a while."""
+    """New jobs and callbacks are acknowledged at once and committed in a while."""
+    properly = Ledger.write
 
     async def write(ledger: Ledger, work: Any, *arguments: Any, **options: Any) -> Any:
+        if work.__name__ not in ("record", "_store"):
+            return await properly(ledger, work, *arguments, **options)
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
         def noted(connection: Connection) -> None:

@@ -65,15 +65,16 @@ def stale_forwarder(world: World, seconds: float) -> str:
     world.process(("api", "receiver", "dispatcher")).start()
     old, new = world.process(("forwarder",)), world.process(("forwarder",))
     world.subscribe(f"{world.listener.wire.url}/hook")
-    world.listener.replies["/hook"] = [Reply(500, delay=60)]
+    world.listener.replies["/hook"] = [Reply(500, delay=6)]
     old.start()
     world.submit("told by two", "flux-kontext-pro")
     eventually(lambda: world.listener.at("/hook"), 20)
     old.signal(signal.SIGSTOP)
     world.blow("SIGSTOP")
     new.start()
-    eventually(lambda: len(world.listener.at("/hook")) >= 2, 30)
-    eventually(lambda: world.api.all("/deliveries", status="delivered"), 20)
+    held = world.listener.at("/hook")[0].headers["webhook-id"]
+    (delivery,) = world.api.all("/deliveries", notification_id=held)
+    eventually(lambda: world.api("GET", f"/deliveries/{delivery['id']}")["status"] == "delivered", 40)
     began = time.monotonic()
     old.signal(signal.SIGCONT)
     world.recovered(began)
@@ -83,24 +84,21 @@ def stale_forwarder(world: World, seconds: float) -> str:
 
 
 def stale_submitter(world: World, seconds: float) -> str:
-    """A submitter is stopped past its lease with jobs that wait for their slot; another sends them, it does not."""
-    world.settings["POSTBACK_DASHSCOPE_SUBMIT_RATE"] = 2
+    """A submitter is stopped past its lease between claim and sending; another sends its jobs, and it does not."""
     front = world.process(("api", "receiver", "forwarder"))
     front.start()
     world.subscribe(f"{world.listener.wire.url}/hook")
-    old, new = world.process(("dispatcher",)), world.process(("dispatcher",))
     prompts = [f"sent by two {number}" for number in range(6)]
     for prompt in prompts:
         world.submit(prompt, "flux-schnell")
-    old.start()
-    eventually(lambda: world.dashscope.script.submissions, 20)
-    old.signal(signal.SIGSTOP)
+    old, new = world.process(("dispatcher",), STEP="submitting:1:stop"), world.process(("dispatcher",))
+    old.begin()
+    eventually(lambda: old.stopped, 30)
     world.blow("SIGSTOP")
     new.start()
-    eventually(lambda: all(world.dashscope.script.submissions[prompt] for prompt in prompts[2:]), 40)
+    eventually(lambda: all(world.dashscope.script.submissions[prompt] for prompt in prompts), 40)
     began = time.monotonic()
     old.signal(signal.SIGCONT)
-    eventually(lambda: world.api.all("/jobs"), 10)
     time.sleep(3)  # what it had claimed, it would send now
     world.recovered(began)
     return "a lease that ended while its holder was stopped"

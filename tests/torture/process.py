@@ -40,6 +40,12 @@ class Process(Server):
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def stopped(self) -> bool:
+        """Whether a signal has stopped it."""
+        state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state == "T"
+
     def begin(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.torture.child", *self._arguments],

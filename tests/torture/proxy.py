@@ -12,6 +12,7 @@ KINDS = ("delay", "refuse", "cut", "half-close", "garbage")
 `half-close` ends our side of the answer at once and keeps the rest open. `garbage` is an answer that is no HTTP."""
 
 DELAY_SECONDS = 0.5
+LONGEST_SECONDS = 30
 
 
 class Proxy:
@@ -28,6 +29,7 @@ class Proxy:
         self._chance = random.Random(seed)
         self._share = share
         self._kinds = kinds
+        self._serving: set[asyncio.Task[None] | None] = set()
         self.done: Counter[str] = Counter()
         self._server = stage.call(asyncio.start_server(self._connected, "127.0.0.1", 0, backlog=512))
         self.port: int = self._server.sockets[0].getsockname()[1]
@@ -55,9 +57,16 @@ class Proxy:
         spoiled, kind = self._chance.random() < self._share, self._chance.choice(self._kinds)
         kind = kind if spoiled else "passed"
         self.done[kind] += 1
-        with contextlib.suppress(OSError):
-            await self._serve(kind, reader, writer)
-        writer.transport.abort() if kind in ("refuse", "cut") else writer.close()
+        task = asyncio.current_task()
+        self._serving.add(task)  # asyncio itself holds on to it but loosely
+        try:
+            async with asyncio.timeout(LONGEST_SECONDS):
+                await self._serve(kind, reader, writer)
+        except (OSError, TimeoutError):
+            pass  # the other side, or whoever asked, was killed
+        finally:
+            self._serving.discard(task)
+            writer.transport.abort() if kind in ("refuse", "cut") else writer.close()
 
     async def _serve(self, kind: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if kind == "refuse":

@@ -22,7 +22,8 @@ SECRET_KEYS = "a-secret-key-for-the-torture"
 class Scenario:
     """`play` strikes a world for so many seconds and says what window for duplicates it opens; '' is none.
 
-    `noisy`: errors in the log are to be expected. `own_postgres`: it stops the database, so it needs one to itself.
+    `noisy`: the log may say that the database was away. `own_postgres`: it stops the database and needs its own.
+    `weight`: how much longer than others it is played.
     """
 
     play: Callable[..., str]
@@ -30,6 +31,7 @@ class Scenario:
     noisy: bool = False
     own_postgres: bool = False
     latency: float = 0.1
+    weight: float = 1
 
     @property
     def what(self) -> str:
@@ -39,14 +41,15 @@ class Scenario:
 
 SCENARIOS = {
     "kill": Scenario(blows.kills),
-    "steps": Scenario(blows.steps),
+    "steps": Scenario(blows.steps, weight=6),
+    "stopped": Scenario(blows.stopped),
     "wires": Scenario(neighbours.wires),
     "cuts": Scenario(neighbours.cuts),
     "clock": Scenario(blows.clock),
     "rotation": Scenario(blows.rotation, latency=0.4),
     "race": Scenario(blows.race, latency=0.05),
-    "disk-full": Scenario(blows.full_disk, ("sqlite",)),
-    "postgres-stop": Scenario(neighbours.postgres_stopped, ("postgres",), own_postgres=True),
+    "disk-full": Scenario(blows.full_disk, ("sqlite",), noisy=True),
+    "postgres-stop": Scenario(neighbours.postgres_stopped, ("postgres",), noisy=True, own_postgres=True),
     "stale-forwarder": Scenario(neighbours.stale_forwarder, ("postgres",)),
     "stale-submitter": Scenario(neighbours.stale_submitter, ("postgres",)),
     "guard": Scenario(neighbours.guarded, ("sqlite",)),

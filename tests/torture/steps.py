@@ -9,6 +9,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from dispatcher.client import ProviderClient
+from dispatcher.submitter import Submitter
 from ledger import accept, copies, jobs, migration, parcels, recording, settling, submissions
 from receiver import intake
 from receiver.courier import Courier
@@ -18,6 +19,7 @@ STEPS = (
     "recorded",
     "claim",
     "claimed",
+    "submitting",
     "start",
     "send",
     "sent",
@@ -39,14 +41,14 @@ STEPS = (
 
 
 def apply(step: str) -> None:
-    """`NAME:N`: this process ends the N-th time that it comes to that step."""
-    name, _, number = step.partition(":")
-    left = [int(number or 1)]
+    """`NAME:N`: this process ends the N-th time that it comes to that step; with `:stop` it is stopped, that once."""
+    name, number, *how = step.split(":")
+    left = [int(number)]
 
     def die() -> None:
         left[0] -= 1
-        if left[0] <= 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGSTOP if how else signal.SIGKILL)
 
     _PLACES[name](die)
 
@@ -97,7 +99,8 @@ def _around(owner: Any, name: str, *, after: bool) -> Callable[[Die], None]:
             if not after:
                 die()
             answer = await real(*arguments, **options)
-            die()
+            if after:
+                die()
             return answer
 
         setattr(owner, name, dying)
@@ -120,6 +123,7 @@ _PLACES: dict[str, Callable[[Die], None]] = {
     "recorded": _in_work(jobs, "create_all", committed=True),
     "claim": _in_work(submissions, "claim"),
     "claimed": _in_work(submissions, "claim", committed=True),
+    "submitting": _around(Submitter, "_submit", after=False),
     "start": _in_work(submissions, "start"),
     "send": _around(ProviderClient, "submit", after=False),
     "sent": _around(ProviderClient, "submit", after=True),

@@ -152,6 +152,9 @@ def opened(folder: Path, database_url: str, seed: str, *, latency: float = 0.1, 
     world.settings = settings_for((dash, ace), database_url) | {
         "POSTBACK_RETRY_SCHEDULE": ENDLESS,
         "POSTBACK_CIRCUIT_FAILURES": 1_000_000,
+        # A killed server leaves unconfirmed what it was sending: little, or there would be little else to judge.
+        "POSTBACK_DASHSCOPE_SUBMIT_RATE": 20,
+        "POSTBACK_ACEDATA_SUBMIT_RATE": 40,
         "POSTBACK_ACEDATA_POLL_AFTER": "300ms",
         "POSTBACK_API_KEY": "the-key-of-the-torture",
     }

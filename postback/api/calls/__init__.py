@@ -1,8 +1,15 @@
 """Every call of the API, as data: the routes and the OpenAPI are made from this one table."""
 
-from postback.api.calls import deliveries, jobs, open, stream, subscribers
+from postback.api.calls import deliveries, jobs, open, operating, stream, subscribers
 from postback.api.calls.call import Call, Query
 
 __all__ = ["CALLS", "Call", "Query"]
 
-CALLS: tuple[Call, ...] = (*jobs.CALLS, *subscribers.CALLS, *deliveries.CALLS, *stream.CALLS, *open.CALLS)
+CALLS: tuple[Call, ...] = (
+    *jobs.CALLS,
+    *subscribers.CALLS,
+    *deliveries.CALLS,
+    *stream.CALLS,
+    *operating.CALLS,
+    *open.CALLS,
+)

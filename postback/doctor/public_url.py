@@ -1,0 +1,49 @@
+"""The public URL: what is sent there comes here."""
+
+import httpx2 as httpx
+
+from postback.doctor.finding import Finding, fail, ok, warn
+from postback.doctor.patient import Patient
+from postback.doctor.wire import NoAnswer, ask, is_loopback
+
+_REMEDY = "providers cannot deliver results: look at the proxy, the name and the port of POSTBACK_PUBLIC_URL"
+
+
+async def check(patient: Patient) -> list[Finding]:
+    """A round trip by way of whatever stands before the server, as a provider makes it."""
+    url = patient.settings.public_url
+    try:
+        health = await ask(patient, "the public URL", "GET", f"{url}/healthz")
+        posted = await ask(
+            patient,
+            "the public URL",
+            "POST",
+            f"{url}/callbacks/invalid",
+            {"content-type": "application/json"},
+            b"{}",
+        )
+    except NoAnswer as silence:
+        return [fail(f"{url} does not answer: {silence}", _REMEDY)]
+    if health.status_code != 200:
+        return [fail(f"{url}/healthz answers HTTP {health.status_code}", _REMEDY)]
+    if not _is_our_404(posted):
+        says = f"{url}/callbacks/… answers HTTP {posted.status_code}, and not as Postback does"
+        return [fail(says, _REMEDY)]
+    return [ok(f"{url} leads here, callbacks too"), *_remarks(url)]
+
+
+def _is_our_404(answer: httpx.Response) -> bool:
+    return answer.status_code == 404 and b"urn:postback:problem:not-found" in answer.content
+
+
+def _remarks(url: str) -> list[Finding]:
+    if is_loopback(url):
+        return [
+            warn(
+                "only this machine can reach the public URL: no provider calls back, results are found by asking",
+                "set POSTBACK_PUBLIC_URL to what the Internet reaches",
+            )
+        ]
+    if url.startswith("http:"):
+        return [warn("callbacks travel unencrypted, and whoever reads one can answer for it", "use https")]
+    return []
