@@ -17,7 +17,7 @@ SECRET = "…"
 
 _SEALED = {"sealed_secret": "secret", "sealed_private_key": "private_key", "sealed_headers": "header values"}
 _NAMES = _SEALED | {"header_names": "headers"}
-_UNTOLD = ("old_secrets", "deleted_at")
+_UNTOLD = ("id", "created_at", "old_secrets", "deleted_at")
 
 
 def record(

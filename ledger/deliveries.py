@@ -9,10 +9,10 @@ from sqlalchemy import Connection, Row, select, update
 from ledger import subscribers
 from ledger.clock import rfc3339
 from ledger.errors import NotFound, Refused
-from ledger.lifecycle import DELIVERY, OPEN_DELIVERY
 from ledger.moment import Moment
+from ledger.outbox import TRIAL
 from ledger.pages import Page, page
-from ledger.schema import attempts
+from ledger.schema import attempts, notifications
 from ledger.schema import deliveries as table
 
 
@@ -68,29 +68,33 @@ def attempts_of(connection: Connection, delivery_id: str) -> Sequence[Row[Any]]:
     return connection.execute(query).all()
 
 
-def redeliver(connection: Connection, moment: Moment, delivery_id: str, trigger: str = "manual") -> Row[Any]:
-    """Makes a finished delivery due again, with a fresh schedule. Raises `NotFound` and `Refused`."""
+def redeliver(connection: Connection, moment: Moment, delivery_id: str, *, at_once: bool = False) -> Row[Any]:
+    """Makes a finished delivery due again, with a fresh schedule; with `at_once` also one that waits for its next
+    attempt, which stays within its schedule. Raises `NotFound` and `Refused`.
+    """
     row = get(connection, delivery_id)
-    if "pending" not in DELIVERY[row.status].to or row.status in OPEN_DELIVERY:
-        raise Refused(f"the delivery is {row.status}: it is still being sent by itself")
+    if row.status == "delivering":
+        raise Refused("the delivery is being sent at this moment")
+    if row.status == "pending" and not at_once:
+        raise Refused('the delivery is pending: it is still being sent by itself; {"at_once": true} does not wait')
+    if row.job_id is None and _is_trial(connection, row.notification_id):
+        raise Refused("the delivery was a test; send another test instead")
     try:
         subscriber = subscribers.get(connection, row.subscriber_id)
     except NotFound:
         raise Refused("its subscriber was deleted; register it again and recover from there") from None
     if not subscriber.enabled:
         raise Refused("its subscriber is disabled; enable it first")
-    connection.execute(
-        update(table)
-        .where(table.c.id == delivery_id, table.c.status == row.status)
-        .values(
-            status="pending",
-            attempts_before=row.attempt_count,
-            trigger=trigger,
-            due_at=moment.now,
-            finished_at=None,
-        )
-    )
+    again: dict[str, Any] = {"trigger": "manual", "due_at": moment.now}
+    if row.status != "pending":
+        again |= {"status": "pending", "attempts_before": row.attempt_count, "finished_at": None}
+    connection.execute(update(table).where(table.c.id == delivery_id, table.c.status == row.status).values(**again))
     return get(connection, delivery_id)
+
+
+def _is_trial(connection: Connection, notification_id: str) -> bool:
+    query = select(notifications.c.sequence).where(notifications.c.id == notification_id)
+    return connection.execute(query).scalar() == TRIAL
 
 
 def abandon(connection: Connection, moment: Moment) -> None:

@@ -81,7 +81,7 @@ class Lane:
     @property
     def calm(self) -> bool:
         """Whether a success would change nothing."""
-        return not (self.failures or self.probing or self.spacing)
+        return not (self.failures or self.probing or self.spacing or self.paused_until)
 
     @property
     def state(self) -> str:
@@ -92,7 +92,7 @@ class Lane:
         """How the lane is doing at `now`, on the wire."""
         pause = None if self.paused_until is None or self.paused_until <= now else self.paused_until
         return {
-            "state": self.state,
+            "state": self.state if pause is None or self.probing else "paused",
             "consecutive_failures": self.failures,
             "failing_since": None if self.failing_since is None else rfc3339(self.failing_since),
             "paused_until": None if pause is None else rfc3339(pause),
@@ -100,7 +100,7 @@ class Lane:
 
     def after(self, report: Report, now: int, circuit: Circuit) -> Self:
         """The lane after an attempt that has just ended."""
-        return self._better() if report.good else self._worse(report, now, circuit)
+        return self._better(report) if report.good else self._worse(report, now, circuit)
 
     def trouble(self, now: int) -> Trouble:
         """What its failing since so long calls for, at the end of a failed attempt."""
@@ -122,7 +122,7 @@ class Lane:
             allowed = min(allowed, SUSPECT_ROOM)
         return max(0, allowed - busy)
 
-    def _better(self) -> Self:
+    def _better(self, report: Report) -> Self:
         spacing = self.spacing * EASED
         return replace(
             self,
@@ -130,8 +130,8 @@ class Lane:
             failing_since=None,
             warned_at=None,
             probing=False,
-            # A pause that the subscriber asked for outlasts the success of what was under way then.
-            paused_until=None if self.probing else self.paused_until,
+            # A pause that the subscriber asked for outlasts the success of what was under way then, and no other.
+            paused_until=None if self.probing or report.started_at > (self.slowed_at or 0) else self.paused_until,
             spacing=spacing if spacing >= NO_SPACING else 0.0,
         )
 

@@ -15,6 +15,9 @@ from ledger.job import Job, Link
 from ledger.moment import Moment
 from ledger.schema import deliveries, notifications
 
+TRIAL = 0
+"""The sequence of a notification that only tries something out; what tells of a job counts from 1."""
+
 
 def body(event: str, at: int, data: dict[str, Any]) -> bytes:
     """A notification's bytes, taken once (Standard Webhooks 1.0, "Payload structure")."""
@@ -54,9 +57,11 @@ class Outbox:
         if readers:
             self._add(event, None, 1, data, readers)
 
-    def send(self, event: str, data: dict[str, Any], subscriber_id: str) -> str:
-        """Notifies one subscriber, whatever it listens to; returns the delivery's id."""
-        self._add(event, None, 1, data, [self._audience.reader(subscriber_id)])
+    def send(self, event: str, data: dict[str, Any], subscriber_id: str, *, trial: bool = False) -> str:
+        """Notifies one subscriber, whatever it listens to; returns the delivery's id. A `trial` may be disabled."""
+        reader = self._audience.reader(subscriber_id)
+        reader = replace(reader, enabled=reader.enabled or trial)
+        self._add(event, None, TRIAL if trial else 1, data, [reader])
         return str(self._deliveries[-1]["id"])
 
     def write(self) -> None:

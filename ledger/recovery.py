@@ -14,11 +14,10 @@ from ledger import ids, lanes, subscribers
 from ledger.audience import Reader
 from ledger.columns import in_states
 from ledger.errors import Refused
-from ledger.events import OPERATOR_EVENTS
 from ledger.job import Job
 from ledger.lifecycle import OPEN_DELIVERY
 from ledger.moment import Moment
-from ledger.outbox import delivery
+from ledger.outbox import TRIAL, delivery
 from ledger.schema import deliveries as table
 from ledger.schema import jobs, notifications
 
@@ -148,8 +147,10 @@ def _finished(
 ) -> Select[Any]:
     finished = [status for status in statuses if status not in OPEN_DELIVERY]
     query = query.where(table.c.subscriber_id == subscriber_id, in_states(table, *finished))
-    # Of what is about no job, tests are for the moment only; what operators are told is for good.
-    query = query.where(table.c.job_id.is_not(None) | table.c.type.in_(OPERATOR_EVENTS))
+    # Trials are for the moment only.
+    trial = select(notifications.c.id).where(notifications.c.id == table.c.notification_id)
+    trial = trial.where(notifications.c.sequence == TRIAL)
+    query = query.where(table.c.job_id.is_not(None) | ~trial.exists())
     # An id is never older than its row, so older rows need not be read to find the window's first.
     query = query.where(table.c.id > (after or ids.first("dlv", window.since)), table.c.created_at >= window.since)
     return query if window.until is None else query.where(table.c.created_at < window.until)

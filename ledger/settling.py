@@ -29,7 +29,7 @@ class Settlement:
     """How an attempt leaves its delivery: `delivered`, `dead`, or `pending` again with a `due_at`.
 
     `pause` is for how many milliseconds the subscriber asked to be left alone. `disable` says why it wants no more, if
-    it does not.
+    it does not. A `trial` that fails has no consequences for anything else.
     """
 
     delivery_id: str
@@ -39,6 +39,7 @@ class Settlement:
     due_at: int | None = None
     pause: int = 0
     disable: str | None = None
+    trial: bool = False
 
 
 def settle(
@@ -132,7 +133,7 @@ def _look_after(
     """Counts what arrived and what failed for each lane; warns of one that keeps failing, and at last disables it."""
     for one, row in valid:
         if one.disable is not None:
-            _disable(connection, moment, row.subscriber_id, one.disable)
+            _disable(connection, moment, row.subscriber_id, one.disable, row.created_at)
     seen = lanes.get(connection, {row.lane for _, row in valid})
     # Nearly always all is well, and there is nothing to write.
     worth = {row.lane for one, row in valid if row.lane in seen and not (_good(one) and seen[row.lane].calm)}
@@ -140,7 +141,7 @@ def _look_after(
     before = dict(held)
     for one, row in valid:
         # That one URL is gone says nothing of others at its host.
-        if row.lane in held and (one.disable is None or row.lane == row.subscriber_id):
+        if row.lane in held and _tells(one, row):
             held[row.lane] = held[row.lane].after(_report(one), moment.now, circuit)
     for key, lane in held.items():
         if lane.failures:
@@ -163,6 +164,13 @@ def _complain(connection: Connection, moment: Moment, outbox: Outbox, lane: Lane
     return replace(lane, warned_at=moment.now)
 
 
+def _tells(one: Settlement, row: Row[Any]) -> bool:
+    """Whether an attempt says how its lane is doing."""
+    if one.trial and not _good(one):
+        return False  # whoever tries something out must not stop what works
+    return one.disable is None or row.lane == row.subscriber_id
+
+
 def _good(one: Settlement) -> bool:
     return one.attempt.error_class is None
 
@@ -171,10 +179,10 @@ def _report(one: Settlement) -> Report:
     return Report(_good(one), one.attempt.started_at, one.attempt.status_code in _BUSY, one.pause)
 
 
-def _disable(connection: Connection, moment: Moment, subscriber_id: str, why: str) -> None:
+def _disable(connection: Connection, moment: Moment, subscriber_id: str, why: str, unsent: int | None = None) -> None:
     try:
         if subscribers.get(connection, subscriber_id).enabled:
             changes = {"enabled": False, "disabled_reason": why}
-            subscribers.change(connection, moment, subscriber_id, changes, by=SYSTEM)
+            subscribers.change(connection, moment, subscriber_id, changes, by=SYSTEM, unsent=unsent)
     except NotFound:
         pass  # it was deleted meanwhile

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from ledger import audit, durations, lanes
 from ledger.clock import rfc3339
@@ -18,6 +18,9 @@ from ledger.moment import Moment
 from ledger.outbox import Outbox
 from ledger.pages import Page, page
 from ledger.schema import deliveries, subscribers
+
+MAX_OLD_SECRETS = 8
+"""How many replaced secrets sign at most; then the oldest ends, or the signatures would outgrow what servers accept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,18 @@ def missing(connection: Connection, ids: Iterable[str]) -> list[str]:
 
 
 def change(
-    connection: Connection, moment: Moment, subscriber_id: str, changes: Mapping[str, Any], by: str = audit.SYSTEM
+    connection: Connection,
+    moment: Moment,
+    subscriber_id: str,
+    changes: Mapping[str, Any],
+    by: str = audit.SYSTEM,
+    *,
+    unsent: int | None = None,
 ) -> Row[Any]:
-    """Changes columns of a subscriber. Disabling it skips what it is owed. Raises `NotFound`."""
+    """Changes columns of a subscriber. Disabling it skips what it is owed. Raises `NotFound`.
+
+    `unsent` is when a delivery was made that it did not get besides, such as the one that it answered 410.
+    """
     before = hold(connection, subscriber_id)
     changes = dict(changes)
     if changes.get("enabled") is True:
@@ -95,13 +107,14 @@ def change(
     if changes:
         connection.execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(**changes))
     after = get(connection, subscriber_id)
-    if different := audit.differences(before._asdict(), after._asdict()):
-        audit.record(connection, moment, subscriber_id, by, "changed", different)
+    different = audit.differences(before._asdict(), after._asdict())
     if before.enabled and not after.enabled:
-        skip_deliveries(connection, moment, before, "the subscriber is disabled")
+        different |= _skipped(connection, moment, before, unsent)
         outbox = Outbox(connection, moment)
         outbox.tell("subscriber.disabled", document(after), but=subscriber_id)
         outbox.write()
+    if different:
+        audit.record(connection, moment, subscriber_id, by, "changed", different)
     _move(connection, before, after)
     if after.job_id is None and (before.url != after.url or (after.enabled and not before.enabled)):
         # What failed before says nothing of what comes now.
@@ -127,6 +140,7 @@ def rotate(
     old = [one for one in before.old_secrets if one["until"] > moment.now]
     replaced = [before._mapping[name] for name in ("sealed_secret", "sealed_private_key") if name in fresh]
     old += [{"sealed": one, "until": moment.now + grace} for one in replaced if one]
+    old = old[-MAX_OLD_SECRETS:]
     return change(connection, moment, subscriber_id, {**fresh, "old_secrets": old if grace > 0 else []}, by)
 
 
@@ -139,6 +153,16 @@ def delete(connection: Connection, moment: Moment, subscriber_id: str, by: str =
     audit.record(connection, moment, subscriber_id, by, "deleted", {})
     skip_deliveries(connection, moment, row, "the subscriber was deleted")
     lanes.close_lane(connection, subscriber_id)
+
+
+def _skipped(connection: Connection, moment: Moment, row: Row[Any], unsent: int | None) -> dict[str, Any]:
+    """Skips what a subscriber is owed, and says from when on it has to be recovered."""
+    lane = lanes.key_of(row.id, row.url, row.job_id)
+    query = select(func.min(deliveries.c.created_at)).where(deliveries.c.subscriber_id == row.id)
+    oldest = connection.execute(query.where(deliveries.c.lane == lane, in_states(deliveries, *OPEN_DELIVERY))).scalar()
+    skip_deliveries(connection, moment, row, "the subscriber is disabled")
+    since = min(one for one in (oldest, unsent, moment.now) if one is not None)
+    return {"unsent_since": {"from": None, "to": rfc3339(since)}}
 
 
 def skip_deliveries(connection: Connection, moment: Moment, row: Row[Any], why: str) -> None:

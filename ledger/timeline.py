@@ -50,9 +50,14 @@ def _callbacks(connection: Connection, job: Job) -> Iterator[_Line]:
 
 
 def _notifications(connection: Connection, job_id: str) -> Iterator[_Line]:
+    sent = select(deliveries.c.notification_id).where(deliveries.c.job_id == job_id)
+    told = {row.notification_id for row in connection.execute(sent)}
     query = select(notifications).where(notifications.c.job_id == job_id).order_by(notifications.c.id)
     for row in connection.execute(query):
-        entry = {"type": "notification", "summary": f"notification {row.type}", "notification_id": row.id}
+        summary = f"notification {row.type}"
+        if row.id not in told:
+            summary += ": nobody was told, for no subscriber wanted it of this job"
+        entry = {"type": "notification", "summary": summary, "notification_id": row.id}
         yield row.created_at, 3, entry
 
 

@@ -5,7 +5,6 @@ from typing import Any
 from sqlalchemy import Connection, Row, update
 
 from ledger import parcels, subscribers
-from ledger.errors import Refused
 from ledger.moment import Moment
 from ledger.outbox import Outbox
 from ledger.schema import deliveries
@@ -16,12 +15,11 @@ def begin(
 ) -> Row[Any]:
     """Writes the notification and claims its delivery for `lease` milliseconds; returns what an attempt needs.
 
-    Raises `NotFound` and `Refused`.
+    A disabled subscriber can be tried too: that is how to know that it may be enabled. Raises `NotFound`.
     """
-    if not subscribers.get(connection, subscriber_id).enabled:
-        raise Refused("the subscriber is disabled; enable it first")
+    subscribers.get(connection, subscriber_id)
     outbox = Outbox(connection, moment)
-    delivery_id = outbox.send(event, data, subscriber_id)
+    delivery_id = outbox.send(event, data, subscriber_id, trial=True)
     outbox.write()
     claimed = {"status": "delivering", "lease": 1, "due_at": moment.now + lease, "trigger": "manual"}
     connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(**claimed))

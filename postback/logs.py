@@ -11,6 +11,10 @@ _QUIET = ("httpx2", "httpcore2", "httpx", "httpcore", "uvicorn.access", "asyncio
 """Libraries that print requested URLs, tokens included, at INFO or DEBUG."""
 
 
+# Without the local variables of each frame: they hold prompts, and what a database was opened with.
+_TRACES = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
+
 def configure(level: int = logging.INFO, stream: TextIO | None = None) -> None:
     """Sets up logging for the whole process, on stderr unless another stream is given."""
     stream = stream or sys.stderr
@@ -21,7 +25,7 @@ def configure(level: int = logging.INFO, stream: TextIO | None = None) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks if not to_person else structlog.processors.StackInfoRenderer(),
+            _TRACES if not to_person else structlog.processors.StackInfoRenderer(),
             shown,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -82,7 +82,10 @@ class Runner:
 
     def _ended(self, task: asyncio.Task[bool | None]) -> None:
         self._started.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Unavailable):
+            log.warning("database_unavailable", loop=self.name, reason=str(error))
+        elif error is not None:
             log.error("work_failed", loop=self.name, exc_info=error)
         elif not task.cancelled() and task.result() is False:
             return

@@ -30,8 +30,8 @@ _STATUSES: Mapping[int, str] = {
     "verify their signature instead.",
     404: "Check the path of the URL; nothing is there.",
     405: "Check the path and its methods: notifications are sent with POST.",
-    410: "The endpoint said that it is gone, and the subscriber was disabled; give it a URL that is there and enable "
-    "it again.",
+    410: "The endpoint says that it is gone, which disables a subscriber: give it a URL that is there, and enable it "
+    "again if it was disabled.",
     413: 'The body is too large for the endpoint: raise its limit, or set the subscriber to payload "thin".',
     415: "Let the endpoint accept Content-Type: application/json.",
     429: "The endpoint asks for fewer requests: set the subscriber's rate_limit, or lower its max_in_flight.",

@@ -234,7 +234,8 @@ def refuse_headers(headers: Mapping[str, str]) -> dict[str, str]:
     refused: dict[str, str] = {}
     seen: set[str] = set()
     for name, value in headers.items():
-        lower = name.lower()
+        # Servers that hand headers on as CGI variables do not tell a dash from an underscore.
+        lower = name.lower().replace("_", "-")
         if reason := refuse_header(name, value):
             refused[name] = reason
         elif lower in _OUR_HEADERS or lower.startswith(_OUR_PREFIXES):

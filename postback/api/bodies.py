@@ -56,6 +56,13 @@ class NewBatch(Body):
     jobs: list[BatchedJob] = Field(min_length=1, max_length=MAX_BATCH)
 
 
+class Redelivery(Body):
+    """How to send a delivery again."""
+
+    at_once: bool | None = None
+    """Also where it is still owed: its next attempt is made now."""
+
+
 class ProviderWords(BaseModel):
     """What a provider posts, in its own words."""
 

@@ -10,6 +10,7 @@ from ledger import deliveries, notifications
 from ledger.events import EVENTS
 from ledger.lifecycle import DELIVERY
 from postback.api import requests
+from postback.api.bodies import Redelivery
 from postback.house import House
 
 
@@ -32,8 +33,9 @@ async def get(house: House, request: Request) -> Response:
 
 
 async def redeliver(house: House, request: Request) -> Response:
-    """Sends a finished delivery again."""
-    row = await house.ledger.write(deliveries.redeliver, request.path_params["id"])
+    """Sends a finished delivery again, or one that is still owed now."""
+    asked = await requests.read(request, Redelivery, house.settings.max_body)
+    row = await house.ledger.write(deliveries.redeliver, request.path_params["id"], at_once=asked.at_once is True)
     house.wake("forwarder")
     return JSONResponse(deliveries.document(row), 202)
 

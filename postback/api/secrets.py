@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ledger import resealing, subscribers
+from ledger.clock import DAY
 from ledger.keys import SecretKeys
 from ledger.moment import Moment
 from postback import durations
@@ -18,6 +19,7 @@ from postback.api.subscriber_documents import shown
 from postback.house import House
 
 GRACE = "24h"
+LONGEST_GRACE = 30 * DAY
 
 
 async def secret(house: House, request: Request) -> Response:
@@ -33,6 +35,8 @@ async def rotate(house: House, request: Request) -> Response:
         grace = durations.parse(GRACE if asked.grace is None else asked.grace)
     except ValueError as error:
         raise requests.invalid(("/grace", str(error))) from None
+    if grace > LONGEST_GRACE:
+        raise requests.invalid(("/grace", "at most 30d"))
     fresh = new_secret()
     row = await house.ledger.write(_rotate, request.path_params["id"], house.keys, fresh, grace, actor(request))
     return JSONResponse(await shown(house, row) | {"secret": fresh})

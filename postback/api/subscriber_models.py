@@ -10,8 +10,9 @@ from postback.api.models import Shape
 class LaneHealth(Shape):
     """How a subscriber's queue is doing."""
 
-    state: Literal["healthy", "failing", "open"]
-    """`failing`: some attempts failed since one arrived. `open`: so many that it is left alone, and then probed."""
+    state: Literal["healthy", "failing", "paused", "open"]
+    """`failing`: some attempts failed since one arrived. `paused`: it asked to be left alone until `paused_until`.
+    `open`: so many failed that it is left alone, and then probed."""
     consecutive_failures: int
     failing_since: str | None
     paused_until: str | None

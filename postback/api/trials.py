@@ -16,7 +16,7 @@ from postback.house import House
 from receiver.advice import advise
 from receiver.courier import Carried
 from receiver.forwarder import LEASE_MARGIN
-from receiver.schedule import Outcome, Verdict, asked_pause, decide
+from receiver.schedule import Outcome, Verdict, decide
 
 PING = "postback.ping"
 
@@ -60,8 +60,7 @@ def _settlement(parcel: Any, carried: Carried, now: int) -> Settlement:
         parcel.lease,
         carried.attempt,
         "delivered" if verdict is Verdict.DELIVERED else "dead",
-        pause=asked_pause(outcome, now),
-        disable="it answered 410 Gone" if verdict is Verdict.DISABLE else None,
+        trial=True,
     )
 
 

@@ -24,6 +24,9 @@ _COLUMNS = {
     "NEXT": "next_attempt_at",
     "LAST ERROR": "last_error",
 }
+SHOWN_EXCERPT = 200
+"""How many characters of an answer the table of attempts shows; --verbose shows all that was kept."""
+
 _ATTEMPT_COLUMNS = {
     "#": "number",
     "TRIGGER": "trigger",
@@ -83,10 +86,17 @@ def show(
 
 
 @app.command()
-def redeliver(context: typer.Context, delivery_id: DeliveryId, as_json: Json = False) -> None:
+def redeliver(
+    context: typer.Context,
+    delivery_id: DeliveryId,
+    now: Annotated[
+        bool, typer.Option("--now", help="Also one that is still owed: its next attempt is made now.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Send a finished delivery again, on a fresh schedule."""
     with connect(context) as api:
-        delivery = api.post("deliveries", delivery_id, "redeliver")
+        delivery = api.post("deliveries", delivery_id, "redeliver", body={"at_once": True} if now else None)
     if as_json:
         output.print_json(delivery)
         return
@@ -101,11 +111,20 @@ def print_delivery(delivery: Mapping[str, Any], *, verbose: bool = False) -> Non
     if not attempts:
         return
     output.print_heading("Attempts")
-    output.print_table(_ATTEMPT_COLUMNS, [{**attempt, "timing": _split(attempt["timing"])} for attempt in attempts])
+    output.print_table(_ATTEMPT_COLUMNS, [_row(attempt) for attempt in attempts])
     for attempt in attempts:
+        if verbose:
+            output.print_details({f"response to {attempt['number']}": attempt["response_excerpt"]})
         if verbose or attempt["error_class"]:
             _print_headers(f"Attempt {attempt['number']}: sent", attempt["request_headers"])
             _print_headers(f"Attempt {attempt['number']}: answered", attempt["response_headers"])
+
+
+def _row(attempt: Mapping[str, Any]) -> dict[str, Any]:
+    """An attempt in a line: of a long answer the beginning, which mostly says it."""
+    excerpt = attempt["response_excerpt"] or ""
+    short = excerpt if len(excerpt) <= SHOWN_EXCERPT else excerpt[:SHOWN_EXCERPT] + "…"
+    return {**attempt, "timing": _split(attempt["timing"]), "response_excerpt": short or None}
 
 
 def _split(timing: Mapping[str, int | None] | None) -> str | None:

@@ -57,7 +57,7 @@ def recover(
     output.say("Nothing was sent: this was a dry run." if dry_run else f"Follow them with: {follow}")
 
 
-def disabled_since(api: "Client", subscriber_id: str) -> str | None:
-    """When a subscriber was last disabled, as far as that is still written down."""
+def unsent_since(api: "Client", subscriber_id: str) -> str | None:
+    """From when on a subscriber got nothing when it was last disabled, as far as that is still written down."""
     rows = api.get("subscribers", subscriber_id, "audit", query={"limit": MAX_LIMIT})["data"]
-    return next((row["at"] for row in rows if row["changes"].get("enabled", {}).get("to") is False), None)
+    return next((row["changes"]["unsent_since"]["to"] for row in rows if "unsent_since" in row["changes"]), None)

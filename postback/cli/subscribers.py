@@ -129,10 +129,10 @@ def update(
     with connect(context) as api:
         was_enabled = not enabled or api.get("subscribers", subscriber_id)["enabled"]
         subscriber = api.patch("subscribers", subscriber_id, body=fields)
-        since = None if was_enabled else recovery.disabled_since(api, subscriber_id)
+        since = None if was_enabled else recovery.unsent_since(api, subscriber_id)
     _print(subscriber, as_json)
     if since is not None:
-        output.say(f"It was disabled at {since}, and what came since was skipped. Send that with:")
+        output.say(f"While it was disabled, what it was owed since {since} was skipped. Send that with:")
         output.say(f"  postback subscribers recover {subscriber_id} --since {since}")
 
 

@@ -30,6 +30,6 @@ async def _account(patient: Patient, name: str) -> Finding:
         code = said.code if isinstance(said, Refusal) else str(answer.status_code)
         remedy = provider.hint(code) or "is the key right, and of the region that the base URL names?"
         return fail(f"{name} refuses the key: {code}", remedy)
-    if isinstance(said, Refusal) and answer.status_code >= 500:
-        return warn(f"{name} answers HTTP {answer.status_code}", "try again later; jobs wait until it works")
+    if isinstance(said, Refusal):
+        return warn(f"{name} answers {said.code}", "is its base URL right? If so, try again later: it may be down")
     return ok(f"{name} takes the key")

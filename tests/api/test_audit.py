@@ -34,6 +34,7 @@ async def test_every_change_names_who_made_it(both: Stage) -> None:
         "enabled": {"from": True, "to": False},
         "disabled_reason": {"from": None, "to": "disabled by hand"},
         "schedule": {"from": ["0s", "5m"], "to": None},
+        "unsent_since": {"from": None, "to": rfc3339(both.clock() - 1_000)},
     }
     assert rotation["changes"] == {"secret": {"from": "…", "to": "…"}}
     for secret in (SECRET, rotated, "hush-hush", "sealed", "gAAAA"):

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import httpx2 as httpx
-from builders import pending, queued, rows, succeeded, unconfirmed
+from builders import claimed, pending, queued, rows, succeeded, unconfirmed
 
 from dispatcher.callback import CallbackPoster
 from dispatcher.client import ProviderClient
@@ -207,8 +207,6 @@ async def _done(world: World, *, archive: bool = False) -> Any:
 
 async def _dead(world: World) -> Any:
     """A delivery that has used up its schedule."""
-    from builders import claimed
-
     await world.stage.listener(url=world.web)
     await _done(world)
     (parcel,) = (await claimed(world.ledger)).rows

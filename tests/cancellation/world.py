@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, literal, select
 
 from ledger.database import Database, Work
 from ledger.ledger import Ledger
@@ -101,12 +101,10 @@ def remembered(connection: Connection) -> Remembered:
     """How many rows of each table have come how far."""
     found = {}
     for table in schema.sorted_tables:
-        columns = [column for column in table.c if column.name in TELLING] or [*table.primary_key]
         if table.name not in ("facts", "paces"):
-            counted = [column for column in columns if not column.primary_key]
-            found[table.name] = Counter(tuple(row) for row in connection.execute(select(*columns)).all())
-            if not counted:
-                found[table.name] = Counter({(): found[table.name].total()})
+            telling = [column for column in table.c if column.name in TELLING] or [literal(1)]
+            rows = connection.execute(select(*telling).select_from(table))
+            found[table.name] = Counter(tuple(row) for row in rows)
     return found
 
 

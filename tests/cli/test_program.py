@@ -20,7 +20,7 @@ from .samples import SECRET
 from .stub import Stub
 
 COMMANDS = [
-    *["demo", "serve", "submit", "verify", "config", "migrate", "rekey", "simulator", "listen"],
+    *["demo", "serve", "submit", "verify", "config", "migrate", "backup", "doctor", "rekey", "simulator", "listen"],
     *(f"jobs:{verb}" for verb in ("list", "show", "cancel", "resubmit", "save", "delete")),
     *(f"subscribers:{verb}" for verb in ("add", "list", "show", "update", "remove")),
     *(f"subscribers:{verb}" for verb in ("secret", "rotate-secret", "test", "recover", "audit")),

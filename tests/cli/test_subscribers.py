@@ -89,7 +89,12 @@ def change(at: str, **changes: Any) -> dict[str, Any]:
 AUDIT = page(
     change("2026-01-31T14:00:00.000Z", enabled=(False, True), disabled_reason=("no", None)),
     change("2026-01-31T13:00:00.000Z", url=("https://a.example", URL), schedule=(None, ["0s", "5m"])),
-    change("2026-01-31T12:00:00.000Z", enabled=(True, False), disabled_reason=(None, "no")),
+    change(
+        "2026-01-31T12:00:00.000Z",
+        enabled=(True, False),
+        disabled_reason=(None, "no"),
+        unsent_since=(None, "2026-01-31T11:00:00.000Z"),
+    ),
     change("2026-01-30T12:00:00.000Z", enabled=(True, False)),
 )
 
@@ -100,7 +105,7 @@ def test_enabling_again_says_how_to_recover(cli: Cli, stub: Stub) -> None:
     stub.answer("GET /v1/subscribers/sub_1/audit", AUDIT)
     shown = cli("subscribers", "update", "sub_1", "--enable")
     assert shown.code == 0
-    assert "postback subscribers recover sub_1 --since 2026-01-31T12:00:00.000Z" in shown.err
+    assert "postback subscribers recover sub_1 --since 2026-01-31T11:00:00.000Z" in shown.err
     stub.answer("GET /v1/subscribers/sub_1", SUBSCRIBER)
     assert "recover" not in cli("subscribers", "update", "sub_1", "--enable").err
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from builders import NOW, FakeClock, claimed, done, rows, subscribed
 
-from ledger import deliveries, settling, subscribers
+from ledger import deliveries, settling, subscribers, trials
 from ledger.deliveries import Attempt, Filter
 from ledger.errors import NotFound, Refused
 from ledger.ledger import Ledger
@@ -134,14 +134,33 @@ async def test_a_skipped_delivery_is_sent_again_once_its_subscriber_is_enabled(l
     assert len((await claimed(ledger)).rows) == 1
 
 
-async def test_what_is_still_owed_is_not_redelivered(ledger: Ledger) -> None:
+async def test_one_that_waits_for_its_next_attempt_is_sent_now_within_its_schedule(ledger: Ledger) -> None:
+    one = await sent(ledger, "pending", Attempt(NOW, 5, 500, "status", "no"), due_at=NOW + 3_600_000)
+    assert (await claimed(ledger)).rows == []
+    with pytest.raises(Refused, match="still being sent by itself"):
+        await ledger.write(deliveries.redeliver, one)
+    again = await ledger.write(deliveries.redeliver, one, at_once=True)
+    assert (again.status, again.due_at, again.attempt_count, again.attempts_before) == ("pending", NOW, 1, 0)
+    (parcel,) = (await claimed(ledger)).rows
+    await settle(ledger, Settlement(one, parcel.lease, DELIVERED, "delivered"))
+    made = await ledger.read(deliveries.attempts_of, one)
+    assert [(row.number, row.trigger) for row in made] == [(1, "schedule"), (2, "manual")]
+
+
+async def test_what_is_being_sent_is_not_redelivered(ledger: Ledger) -> None:
     await subscribed(ledger)
     await done(ledger)
-    (one,) = await rows(ledger, table)
-    for status in ("pending", "delivering"):
-        with pytest.raises(Refused, match=f"the delivery is {status}"):
-            await ledger.write(deliveries.redeliver, one.id)
-        await claimed(ledger)
+    (parcel,) = (await claimed(ledger)).rows
+    with pytest.raises(Refused, match="being sent at this moment"):
+        await ledger.write(deliveries.redeliver, parcel.id)
+
+
+async def test_a_test_is_not_redelivered(ledger: Ledger) -> None:
+    subscriber = await subscribed(ledger)
+    parcel = await ledger.write(trials.begin, subscriber.id, "delivery.dead", {}, 1_000)
+    await settle(ledger, Settlement(parcel.id, parcel.lease, FAILED, "dead", trial=True))
+    with pytest.raises(Refused, match="send another test"):
+        await ledger.write(deliveries.redeliver, parcel.id)
 
 
 async def test_a_delivery_without_its_subscriber_is_not_redelivered(ledger: Ledger) -> None:

@@ -7,7 +7,7 @@ import pytest
 from builders import NOW, FakeClock, claimed, done, execute, owe, rows, subscribed
 from sqlalchemy import Row, update
 
-from ledger import deliveries, lanes, settling, subscribers
+from ledger import audit, deliveries, lanes, settling, subscribers
 from ledger.clock import DAY, HOUR
 from ledger.deliveries import Attempt
 from ledger.lane import DISABLE_AFTER, WARN_AFTER, Lane
@@ -168,3 +168,23 @@ async def test_disabling_by_hand_is_told_too_but_not_to_the_one_disabled(ledger:
     await ledger.write(subscribers.change, one.id, {"enabled": False, "disabled_reason": "disabled by hand"})
     assert await to(ledger, one) == []
     assert await to(ledger, two) == ["subscriber.disabled"]
+
+
+async def test_what_was_owed_at_a_disabling_is_told_by_when_it_began(ledger: Ledger, clock: FakeClock) -> None:
+    subscriber = await subscribed(ledger)
+    await owe(ledger, subscriber.id)
+    await end(ledger, "pending", due_at=NOW + HOUR)
+    clock.advance(1_000)
+    await owe(ledger, subscriber.id)
+    await end(ledger, "dead", disable="it answered 410 Gone")
+    newest = (await ledger.read(audit.find, subscriber.id, 1))[0]
+    assert newest.changes["unsent_since"]["to"] == "2023-11-14T22:13:20.000Z"
+
+
+async def test_what_a_410_was_the_answer_to_is_unsent_too(ledger: Ledger, clock: FakeClock) -> None:
+    subscriber = await subscribed(ledger)
+    await owe(ledger, subscriber.id)
+    clock.advance(1_000)
+    await end(ledger, "dead", disable="it answered 410 Gone")
+    newest = (await ledger.read(audit.find, subscriber.id, 1))[0]
+    assert newest.changes["unsent_since"]["to"] == "2023-11-14T22:13:20.000Z"

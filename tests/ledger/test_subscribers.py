@@ -128,3 +128,11 @@ async def test_subscribers_are_listed_newest_first(ledger: Ledger) -> None:
     page = await ledger.read(subscribers.find, cursor=None, limit=2)
     rest = await ledger.read(subscribers.find, cursor=page.next_cursor, limit=2)
     assert [row.id for row in [*page.data, *rest.data]] == made[::-1]
+
+
+async def test_only_so_many_old_secrets_sign(ledger: Ledger) -> None:
+    row = await subscribed(ledger, sealed_secret=KEYS.encrypt("0"))
+    for number in range(1, 30):
+        row = await rotate(ledger, row.id, KEYS.encrypt(str(number)), HOUR)
+    secrets = live_secrets(row, KEYS, NOW)
+    assert secrets == ["29", *(str(number) for number in range(21, 29))]

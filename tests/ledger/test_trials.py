@@ -1,13 +1,18 @@
 import json
+from typing import Any
 
 import pytest
-from builders import LEASE, NOW, FakeClock, claimed, owe, rows, subscribed
+from builders import LEASE, NOW, FakeClock, claimed, execute, owe, rows, subscribed
+from sqlalchemy import Row, update
 
-from ledger import settling, subscribers, trials
+from ledger import lanes, recovery, settling, subscribers, trials
 from ledger.deliveries import Attempt
-from ledger.errors import NotFound, Refused
+from ledger.errors import NotFound
+from ledger.lane import Lane
 from ledger.ledger import Ledger
+from ledger.recovery import RECOVERABLE, Window
 from ledger.schema import deliveries, notifications
+from ledger.schema import lanes as lane_table
 from ledger.settling import Settlement
 
 pytestmark = pytest.mark.anyio
@@ -43,10 +48,49 @@ async def test_a_trial_whose_process_died_is_sent_by_the_forwarder(ledger: Ledge
     assert [(row.id, row.lease) for row in (await claimed(ledger)).rows] == [(parcel.id, 2)]
 
 
-async def test_who_is_disabled_or_gone_is_not_tried(ledger: Ledger) -> None:
+async def test_a_disabled_subscriber_is_tried_before_it_is_enabled(ledger: Ledger) -> None:
     subscriber = await subscribed(ledger)
     await ledger.write(subscribers.change, subscriber.id, {"enabled": False})
-    with pytest.raises(Refused, match="enable it first"):
-        await ledger.write(trials.begin, subscriber.id, "postback.ping", {}, LEASE)
+    parcel = await ledger.write(trials.begin, subscriber.id, "postback.ping", {}, LEASE)
+    assert await end(ledger, parcel, "delivered", Attempt(NOW, 5, 200)) == [True]
+    (made,) = await rows(ledger, deliveries)
+    assert (made.status, made.last_error) == ("delivered", None)
+
+
+async def test_a_trial_that_fails_stops_nothing(ledger: Ledger) -> None:
+    subscriber = await subscribed(ledger)
+    for status_code in (410, 429, 500, 503) * 20:
+        parcel = await ledger.write(trials.begin, subscriber.id, "postback.ping", {}, LEASE)
+        failed = Attempt(NOW, 5, status_code, "status", "no")
+        assert await end(ledger, parcel, "dead", failed, pause=86_400_000) == [True]
+    assert (await ledger.read(lanes.get, [subscriber.id]))[subscriber.id] == Lane(subscriber.id)
+    assert (await ledger.read(subscribers.get, subscriber.id)).enabled
+
+
+async def test_a_trial_that_arrives_ends_a_pause_and_closes_the_circuit(ledger: Ledger, clock: FakeClock) -> None:
+    subscriber = await subscribed(ledger)
+    stuck = {"failures": 60, "failing_since": NOW, "probing": True, "slowed_at": NOW, "paused_until": NOW + 86_400_000}
+    await execute(ledger, update(lane_table).values(**stuck))
+    clock.advance(1)
+    parcel = await ledger.write(trials.begin, subscriber.id, "postback.ping", {}, LEASE)
+    await end(ledger, parcel, "delivered", Attempt(clock(), 5, 200))
+    lane = (await ledger.read(lanes.get, [subscriber.id]))[subscriber.id]
+    assert (lane.state, lane.paused_until, lane.failures) == ("healthy", None, 0)
+
+
+async def test_trials_are_not_recovered_whatever_they_tell(ledger: Ledger) -> None:
+    subscriber = await subscribed(ledger)
+    for event in ("postback.ping", "job.failed", "delivery.dead", "subscriber.disabled"):
+        parcel = await ledger.write(trials.begin, subscriber.id, event, {}, LEASE)
+        await end(ledger, parcel, "dead", Attempt(NOW, 5, 500, "status", "no"))
+    assert await ledger.read(recovery.count_again, subscriber.id, Window(0), RECOVERABLE) == 0
+
+
+async def end(ledger: Ledger, parcel: Row[Any], status: str, attempt: Attempt, **more: Any) -> list[bool]:
+    settlement = Settlement(parcel.id, parcel.lease, attempt, status, trial=True, **more)
+    return await ledger.write(settling.settle, [settlement])
+
+
+async def test_who_is_gone_is_not_tried(ledger: Ledger) -> None:
     with pytest.raises(NotFound):
         await ledger.write(trials.begin, "sub_gone", "postback.ping", {}, LEASE)

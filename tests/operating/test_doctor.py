@@ -196,6 +196,7 @@ async def test_the_server(anyio_backend: str, tmp_path: Path, sqlite_url: str, f
         (reply({"code": "InvalidApiKey", "message": "Invalid API-key provided."}, 401), Level.FAIL),
         (reply({"request_id": "r", "output": {"task_id": "t", "task_status": "UNKNOWN"}}), Level.OK),
         (Reply(502, b"<html>"), Level.WARN),
+        (Reply(404, b"no such page"), Level.WARN),
     ],
 )
 async def test_a_provider(

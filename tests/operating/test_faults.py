@@ -95,10 +95,13 @@ def test_a_disk_that_is_full(wires: Stage, tmp_path: Path, sqlite_url: str) -> N
         assert process is not None
 
         def limit(size: int) -> None:
-            # As a full disk does: nothing grows any more, neither the database nor the log.
+            # Harder than a full disk: nothing is written any more, neither to the database nor to the log.
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
-        through(house, lambda: limit(4_096), lambda: limit(resource.RLIM_INFINITY), refusals=20)
+        through(house, lambda: limit(0), lambda: limit(resource.RLIM_INFINITY), refusals=20)
+        # What wanted to say so goes on, although nobody could hear it.
+        hook = house.subscribe()
+        hook.notified(house.api.submit("flux-kontext-pro", "afterwards")["id"], "job.succeeded")
         assert house.server.stop()[0] == 0
 
 

@@ -8,10 +8,10 @@ from builders import FakeClock, count, done, owe, subscribed
 from structlog.testing import capture_logs
 
 from ledger import retention
-from ledger.clock import DAY, MINUTE
+from ledger.clock import DAY, HOUR, MINUTE
 from ledger.ledger import Ledger
 from ledger.schema import jobs
-from postback.retention import PAUSE, SHARE, Retention
+from postback.retention import EVERY, PAUSE, SHARE, Retention
 from tests.api.stage import served, settings
 
 from .pruning import KEEP, deliver, filled
@@ -56,7 +56,12 @@ async def test_the_more_a_batch_costs_the_longer_the_pause(ledger: Ledger, clock
     assert await loop.run_once(clock()) == clock() + SHARE * 300
 
 
-async def test_hosts_are_looked_through_once_a_day(ledger: Ledger, clock: FakeClock) -> None:
+async def test_hosts_are_looked_through_once_a_day(
+    ledger: Ledger, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert EVERY == {"jobs": MINUTE, "notices": MINUTE, "subscribers": MINUTE, "lanes": DAY}
+    for kind in ("jobs", "notices", "subscribers"):
+        monkeypatch.setitem(EVERY, kind, HOUR)  # the same, with fewer looks
     asked: list[int] = []
 
     class Watched(Ledger):

@@ -1,16 +1,20 @@
 """SIGTERM under load: nothing is lost or doubled, no lease is left that delays the next start; twice: at once."""
 
+import asyncio
 import signal
 import time
 from pathlib import Path
 
 import pytest
+from builders import owe
 from e2e.eventually import eventually
 from e2e.scene import opened
 from e2e.server import unexpected
 from e2e.wire import Reply, Stage
 
-from tests.operating.asking import leased
+from tests.api.stage import served, settings
+
+from .asking import leased
 
 JOBS = 60
 SLOW = 1.5
@@ -18,6 +22,22 @@ SLOW = 1.5
 
 DEADLINE = 30
 """Seconds that a stop may take: what Kubernetes gives, and three times what Docker does unless it is told."""
+
+
+@pytest.mark.anyio
+async def test_from_the_signal_on_nothing_is_claimed_and_requests_are_answered(
+    anyio_backend: str, tmp_path: Path, database_url: str
+) -> None:
+    async with served(settings(tmp_path, database_url), frozenset({"api", "receiver", "forwarder"})) as stage:
+        listener = await stage.listener()
+        stage.house.hush()
+        loops = [runner._loop for runner in stage.house._runners.values() if runner._loop is not None]
+        await asyncio.wait(loops)
+        await owe(stage.ledger, listener)
+        stage.house.wake("forwarder")
+        assert all(loop.done() for loop in loops), "no loop begins again"
+        await stage.submit()
+        assert [one["status"] for one in (await stage.get("/v1/deliveries"))["data"]] == ["pending"]
 
 
 def test_what_is_under_way_comes_to_its_end(wires: Stage, tmp_path: Path, database_url: str) -> None:

@@ -44,7 +44,7 @@ def stopped(world: World, seconds: float) -> str:
             time.sleep(DELIVERY_SECONDS + int(LEASES) / 1_000 + world.chance.uniform(0.3, 1))
             world.server.signal(signal.SIGCONT)
             began, accepted = time.monotonic(), len(world.accepted)
-            eventually(lambda accepted=accepted: len(world.accepted) > accepted, 20)  # type: ignore[misc]
+            eventually(lambda accepted=accepted: len(world.accepted) > accepted, 20)
             world.recovered(began)
     return "a lease that ended while its holder was stopped"
 
@@ -86,11 +86,11 @@ def full_disk(world: World, seconds: float) -> str:
             before = world.refusals
             time.sleep(world.chance.uniform(0.5, 1.0))
             assert httpx.get(f"{server.url}/healthz", timeout=5, trust_env=False).status_code == 200
-            eventually(lambda before=before: world.refusals > before, 10)  # type: ignore[misc]
+            eventually(lambda before=before: world.refusals > before, 10)
             resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (most, most))
             began = time.monotonic()
             accepted = len(world.accepted)
-            eventually(lambda accepted=accepted: len(world.accepted) > accepted, 20)  # type: ignore[misc]
+            eventually(lambda accepted=accepted: len(world.accepted) > accepted, 20)
             world.recovered(began)
     return "an attempt could not be recorded while the disk was full"
 

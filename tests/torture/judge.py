@@ -63,7 +63,7 @@ def judge(world: World, row: Row, *, quiet: bool = True) -> Row:
     row.acknowledged = len(world.accepted) + len(told)
     row.unconfirmed = sum(job["status"] == "unconfirmed" for job in jobs.values())
     missing = [job for job in world.accepted.values() if job not in jobs]
-    unstored = [job for job in told if not callbacks[job] or jobs[job]["status"] != "succeeded"]
+    unstored = [job for job in told if not callbacks[job] or jobs.get(job, {}).get("status") != "succeeded"]
     owed = _owed(jobs, deliveries) if world.hook else []
     absent = [one["id"] for one in deliveries if one["status"] == "delivered" and one["notification_id"] not in arrived]
     row.lost = len(missing) + len(unstored) + len(owed) + len(absent)

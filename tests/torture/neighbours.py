@@ -2,11 +2,12 @@
 
 import signal
 import time
+from collections.abc import Sequence
 
 from e2e.eventually import eventually
 from e2e.wire import Reply
 
-from tests.torture.proxy import Proxy
+from tests.torture.proxy import KINDS, Proxy
 from tests.torture.server import PostgresServer
 from tests.torture.world import World
 
@@ -17,7 +18,7 @@ INSIDE = "inside.example"
 def wires(world: World, seconds: float) -> str:
     """Delays, cuts, half-closed connections and garbage, between the house and providers, and it and subscribers."""
     proxies = _proxied(world, 0.35)
-    hook = Proxy(world.stage, world.listener.wire.port, f"{world.chance.random()}", 0.35)
+    hook = world.proxy(world.listener.wire.port, 0.35)
     world.process().start()
     world.subscribe(f"{hook.url}/hook")
     with world.load(most=200):
@@ -55,7 +56,7 @@ def postgres_stopped(world: World, seconds: float, postgres: PostgresServer) -> 
             began = time.monotonic()
             postgres.start()
             accepted = len(world.accepted)
-            eventually(lambda accepted=accepted: len(world.accepted) > accepted, 30)  # type: ignore[misc]
+            eventually(lambda accepted=accepted: len(world.accepted) > accepted, 30)
             world.recovered(began)
     return "an attempt could not be recorded while the database was away"
 
@@ -119,11 +120,10 @@ def guarded(world: World, seconds: float) -> str:
     return ""
 
 
-def _proxied(world: World, share: float, kinds: tuple[str, ...] | None = None) -> list[Proxy]:
+def _proxied(world: World, share: float, kinds: Sequence[str] = KINDS) -> list[Proxy]:
     """Puts a proxy before each provider."""
-    options = {} if kinds is None else {"kinds": kinds}
     ports = (world.dashscope.wire.port, world.acedata.wire.port)
-    dash, ace = (Proxy(world.stage, port, f"{world.chance.random()}", share, **options) for port in ports)
+    dash, ace = (world.proxy(port, share, kinds) for port in ports)
     world.settings |= {"DASHSCOPE_HTTP_BASE_URL": f"{dash.url}/api/v1", "ACEDATA_BASE_URL": ace.url}
     return [dash, ace]
 

@@ -60,7 +60,7 @@ class Process(Server):
         reader.start()
         self._readers.append(reader)
 
-    def start(self) -> float:  # type: ignore[override]
+    def start(self) -> float:
         """Starts the process; returns after how many seconds it was ready."""
         began = time.monotonic()
         super().start()

@@ -39,7 +39,7 @@ class PostgresServer:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            **as_owner,  # type: ignore[call-overload]
+            **as_owner,
         )
 
 

@@ -22,6 +22,7 @@ from e2e.server import free_port
 from e2e.wire import Stage
 
 from tests.torture.process import Process
+from tests.torture.proxy import KINDS, Proxy
 
 MODELS = ("flux-schnell", "flux-kontext-pro", "stable-diffusion-3.5-large", "flux-pro")
 CLIENTS = 4
@@ -48,6 +49,7 @@ class World:
     settings: dict[str, object] = field(default_factory=dict)
     wants: dict[str, str] = field(default_factory=dict)
     processes: list[Process] = field(default_factory=list)
+    proxies: list[Proxy] = field(default_factory=list)
     accepted: dict[str, str] = field(default_factory=dict)
     blows: list[str] = field(default_factory=list)
     recoveries: list[float] = field(default_factory=list)
@@ -71,6 +73,11 @@ class World:
         one = Process(self.home, given, roles, port, **({"LEASES": LEASES} | self.wants | wants))
         self.processes.append(one)
         return one
+
+    def proxy(self, port: int, share: float, kinds: Sequence[str] = KINDS) -> Proxy:
+        """A proxy before that port, which spoils connections as the seed says."""
+        self.proxies.append(Proxy(self.stage, port, f"{self.chance.random()}", share, tuple(kinds)))
+        return self.proxies[-1]
 
     def subscribe(self, url: str) -> None:
         """Registers the subscriber whose deliveries are judged."""
@@ -167,6 +174,6 @@ def opened(folder: Path, database_url: str, seed: str, *, latency: float = 0.1, 
         if "api" in world.__dict__:
             world.api.http.close()
         stage._loop.set_exception_handler(lambda *_: None)  # Python 3.11 complains of connections that are cancelled
-        for wire in (dash.wire, ace.wire, listener.wire):
+        for wire in (dash.wire, ace.wire, listener.wire, *world.proxies):
             wire.close()
         stage.close()

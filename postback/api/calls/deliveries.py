@@ -3,7 +3,7 @@
 from ledger.callbacks import VERDICTS
 from ledger.events import EVENTS
 from ledger.lifecycle import DELIVERY
-from postback.api import callbacks, deliveries, models
+from postback.api import bodies, callbacks, deliveries, models
 from postback.api.calls.call import JOB_ID, Call, Query
 
 CALLS: tuple[Call, ...] = (
@@ -70,6 +70,7 @@ CALLS: tuple[Call, ...] = (
         deliveries.redeliver,
         models.Delivery,
         202,
-        problems=(404, 409),
+        bodies.Redelivery,
+        problems=(404, 409, 422),
     ),
 )

@@ -7,9 +7,10 @@ CALLS: tuple[Call, ...] = (
     Call(
         "GET",
         "/v1/backup",
-        "Get a consistent, checked copy of a SQLite database (application/vnd.sqlite3); the secret keys are not in it.",
+        "Get a consistent, checked copy of a SQLite database; the secret keys are not in it.",
         backup.download,
         None,
+        media=backup.MEDIA_TYPE,
         problems=(409,),
     ),
 )
