@@ -5,6 +5,24 @@ from pathlib import Path
 import pytest
 from databases import Postgres, PostgresUnavailable, postgres_server
 
+SLOW_FIRST = (
+    "torture",
+    "faults",
+    "operating",
+    "stream",
+    "e2e",
+    "simulation",
+    "cancellation",
+    "demo",
+    "power",
+    "verify",
+)
+"""Folders whose files wait long for real processes: begun last, they would leave all but one worker idle at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not any(folder in item.path.parts for folder in SLOW_FIRST))
+
 
 @pytest.fixture
 def anyio_backend() -> str:

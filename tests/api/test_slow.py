@@ -78,7 +78,8 @@ async def test_a_slow_connection_is_closed(port: int, kind: str) -> None:
         assert said == b""
     elif first.startswith(HEALTH) or kind == "a body nobody reads":
         assert said.startswith(b"HTTP/1.1 200")
-    else:
+    elif said or not drip:
+        # Of an answer that meets bytes still on their way, nothing may arrive: the connection is reset.
         assert said.startswith(b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n"), said
 
 

@@ -9,7 +9,7 @@ from e2e.test_jobs import JOB
 
 SUBSCRIBER = {
     "id", "url", "events", "description", "headers", "metadata", "enabled", "disabled_reason", "max_in_flight",
-    "rate_limit", "created_at",
+    "rate_limit", "created_at", "filter", "payload", "schedule", "signature", "public_key", "health",
 }  # fmt: skip
 CALLBACK = {"id", "job_id", "task_id", "provider", "verdict", "received_at"}
 DELIVERY = {
@@ -18,6 +18,7 @@ DELIVERY = {
 }  # fmt: skip
 ATTEMPT = {
     "id", "number", "trigger", "started_at", "duration_ms", "status_code", "error_class", "error", "response_excerpt",
+    "request_headers", "response_headers", "timing",
 }  # fmt: skip
 DEFAULT_EVENTS = ["job.succeeded", "job.failed", "job.canceled", "job.lost", "job.unconfirmed"]
 

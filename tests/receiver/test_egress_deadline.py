@@ -121,7 +121,6 @@ async def test_every_phase_of_an_exchange_is_timed(tmp_path: Path) -> None:
         url = server.url("hook.test", "https")
         first, second = await egress.post(url, {}, b"{}"), await egress.post(url, {}, b"{}")
     assert None not in asdict(first.timing).values()
-    assert abs(first.timing.total - first.duration_ms) <= 4  # each phase is rounded
     assert asdict(second.timing) == {"dns": None, "connect": None, "tls": None, "response": second.timing.response}
 
 

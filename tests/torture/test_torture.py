@@ -14,7 +14,7 @@ from tests.torture.scenarios import SCENARIOS, Databases, play
 from tests.torture.steps import _PLACES, STEPS
 
 SECONDS = 4
-SHORT = (("kill", "sqlite"), ("kill", "postgres"), ("wires", "postgres"))
+SHORT = (("kill", "sqlite"), ("kill", "postgres"))
 
 
 @pytest.mark.parametrize(("name", "database"), SHORT)
