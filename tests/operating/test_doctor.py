@@ -240,7 +240,7 @@ async def test_a_check_that_breaks_does_not_end_it(
         raise RuntimeError(f"postgresql://me:{CANARY}@db/")
 
     async def denied(_: object) -> list[Finding]:
-        raise PermissionError(13, "Permission denied", "/root/secret.keys")
+        raise PermissionError(13, "Permission denied", "/srv/secret.keys")
 
     monkeypatch.setitem(doctor.CHECKS, "versions", breaks)
     monkeypatch.setitem(doctor.CHECKS, "keys", denied)
@@ -250,4 +250,4 @@ async def test_a_check_that_breaks_does_not_end_it(
     assert "RuntimeError" in broken.says
     assert CANARY not in str(broken)
     (refused,) = await found(tmp_path, sqlite_url, "keys")
-    assert refused.says == "/root/secret.keys cannot be read: Permission denied"
+    assert refused.says == "/srv/secret.keys cannot be read: Permission denied"
