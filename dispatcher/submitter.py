@@ -16,10 +16,10 @@ from ledger import daily, submissions
 from ledger.batch import Batch
 from ledger.clock import SECOND
 from ledger.daily import UNCAPPED, Caps
-from ledger.errors import Unavailable
 from ledger.job import Job
 from ledger.ledger import Ledger
 from ledger.pace import Limits
+from ledger.settler import Settler
 from ledger.submissions import Claimed, Settlement
 from ledger.tokens import CallbackTokens
 from providers.protocol import Disposition, Fault, Order, Reading, Refusal
@@ -72,7 +72,7 @@ class Submitter:
         self._sleep = sleep
         self._jitter = jitter
         self._start = Batch(ledger, submissions.start)
-        self._settle = Batch(ledger, submissions.settle)
+        self._settler = Settler(ledger, submissions.settle, sleep=sleep, jitter=jitter)
 
     async def run_once(self, now: int) -> int | None:
         """Ends leases that ran out, starts what may be sent, and returns when it wants to be called again."""
@@ -95,22 +95,13 @@ class Submitter:
             return  # stopped past our lease: the job is not ours to send any more
         said, body = await client.submit(order, url)
         settlement = replace(self._settlement(job, said, called_back=url is not None), pace=claimed.pace)
-        settled = await self._record(job, settlement)
+        # Past its lease, too, the job can be told what became of it, as long as it would be asked about.
+        settled = await self._settler.settle(settlement, self._ledger.clock() + self._deadline)
         log.info("submitted", job_id=job.id, provider=job.provider, outcome=settlement.outcome, settled=settled)
         self._on_taken()
         if isinstance(said, Reading) and said.status.final:
             # The acknowledgement already held the result. Should this POST fail, asking will find it again.
             await self._poster.post(job, body)
-
-    async def _record(self, job: Job, settlement: Settlement) -> bool:
-        """Settles, again and again while the database is away: a task_id that is lost cannot be asked about."""
-        while True:
-            try:
-                return await self._settle.add(settlement)
-            except Unavailable:
-                if self._ledger.clock() >= (job.due_at or 0):
-                    raise
-                await self._sleep(1)
 
     def _callback_url(self, client: ProviderClient, job: Job) -> str | None:
         if client.provider.calls_back and can_call(client.account.base_url, self._public_url):

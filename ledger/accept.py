@@ -13,6 +13,9 @@ from ledger.schema import artifacts as artifact_table
 from ledger.schema import callbacks
 from ledger.verdict import KEPT_COPIES, Reading, rule
 
+_ADD_COPIES = insert(callbacks)
+_ADD_IMAGES = insert(artifact_table)
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
@@ -59,9 +62,9 @@ def accept(
             copies.append(_copy(arrival, ruling.verdict, job.task_id, moment))
     jobs.save(connection, list(changed.values()))
     if copies:
-        connection.execute(insert(callbacks), copies)
+        connection.execute(_ADD_COPIES, copies)
     if images:
-        connection.execute(insert(artifact_table), images)
+        connection.execute(_ADD_IMAGES, images)
     outbox.write()
     return verdicts
 

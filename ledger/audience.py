@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from ledger import lanes
 from ledger.events import wants
@@ -43,6 +43,10 @@ class Reader:
         return matches(self.filter, job) if job.subscribers is None else self.id in job.subscribers
 
 
+_STANDING = select(table).where(table.c.job_id.is_(None), table.c.deleted_at.is_(None)).order_by(table.c.id)
+_READERS = select(table).where(table.c.id.in_(bindparam("ids", expanding=True)), table.c.deleted_at.is_(None))
+
+
 class Audience:
     """The subscribers, read once in a transaction, and only if anything is to be told."""
 
@@ -54,8 +58,7 @@ class Audience:
     def standing(self) -> list[Reader]:
         """All subscribers that are registered for more than one job."""
         if self._standing is None:
-            query = select(table).where(table.c.job_id.is_(None), table.c.deleted_at.is_(None))
-            self._standing = [Reader.of(row) for row in self._connection.execute(query.order_by(table.c.id))]
+            self._standing = [Reader.of(row) for row in self._connection.execute(_STANDING)]
         return self._standing
 
     def of(self, event: str, job: Job) -> list[Reader]:
@@ -74,5 +77,5 @@ class Audience:
         """Reads the one-off subscribers of these jobs together, for those who are about to tell of many."""
         wanted: Collection[str] = {job.notify_id for job in jobs if job.notify_id is not None} - self._one_off.keys()
         if wanted:
-            query = select(table).where(table.c.id.in_(sorted(wanted)), table.c.deleted_at.is_(None))
-            self._one_off |= {row.id: Reader.of(row) for row in self._connection.execute(query)}
+            found = self._connection.execute(_READERS, {"ids": sorted(wanted)})
+            self._one_off |= {row.id: Reader.of(row) for row in found}

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from ledger.errors import Overloaded, Unavailable
 from ledger.ledger import Ledger
 from ledger.moment import Moment
+from ledger.turns import Turns
 
 I = TypeVar("I")  # noqa: E741 - input, as O is output
 O = TypeVar("O")  # noqa: E741
@@ -28,6 +29,7 @@ class Batch(Generic[I, O]):
         self._ledger = ledger
         self._work = work
         self._waiting: list[tuple[I, asyncio.Future[O]]] = []
+        self._turns = Turns(MAX_SIZE)
         self._flush: asyncio.Task[None] | None = None
 
     async def add(self, item: I) -> O:
@@ -40,10 +42,15 @@ class Batch(Generic[I, O]):
             self._flush = asyncio.create_task(self._run(), name=f"batch-{self._work.__name__}")
         return await answer
 
+    def wait(self) -> float:
+        """About how many seconds an item would wait for its turn if it came now."""
+        return self._turns.wait(len(self._waiting))
+
     async def _run(self) -> None:
         while self._waiting:
             taken, self._waiting = self._waiting[:MAX_SIZE], self._waiting[MAX_SIZE:]
-            await self._write(taken)
+            with self._turns.take():
+                await self._write(taken)
 
     async def _write(self, taken: list[tuple[I, asyncio.Future[O]]]) -> None:
         try:

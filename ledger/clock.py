@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 
 Clock = Callable[[], int]
 """Returns now, in UTC milliseconds since 1970."""
@@ -12,6 +12,8 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - of UTC, and without an offset to be written
+
 
 def system_now() -> int:
     """The machine's clock."""
@@ -20,8 +22,8 @@ def system_now() -> int:
 
 def rfc3339(milliseconds: int) -> str:
     """`2026-01-31T12:00:00.250Z`."""
-    moment = datetime.fromtimestamp(milliseconds // 1_000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1_000:03d}Z"
+    moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    return moment.isoformat(timespec="milliseconds") + "Z"
 
 
 def parse_rfc3339(text: str) -> int:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, bindparam, case, delete, func, select, u
 
 from ledger import history, jobs
 from ledger.artifacts import used
+from ledger.columns import in_states
 from ledger.history import Entry
 from ledger.job import Job, Link
 from ledger.lifecycle import OPEN_ARTIFACT
@@ -17,10 +18,7 @@ from ledger.schema import artifacts as table
 
 FULL = "the quota of all artifacts together is used up"
 
-# As literals, or no database would know that its index of open artifacts fits.
-_OPEN = table.c.status.in_(
-    bindparam("open", (*OPEN_ARTIFACT, "discarded"), expanding=True, literal_execute=True),
-)
+_OPEN = in_states(table, *OPEN_ARTIFACT, "discarded")
 
 
 @dataclass(frozen=True, slots=True)

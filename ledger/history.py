@@ -7,6 +7,8 @@ from sqlalchemy import Connection, insert
 
 from ledger.schema import history
 
+_ADD = insert(history)
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -21,4 +23,4 @@ class Entry:
 def add(connection: Connection, entries: Sequence[Entry]) -> None:
     """Writes lines, in their order."""
     if entries:
-        connection.execute(insert(history), [asdict(entry) for entry in entries])
+        connection.execute(_ADD, [asdict(entry) for entry in entries])

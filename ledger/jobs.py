@@ -34,6 +34,7 @@ _CHANGING = [column.name for column in fields(Job) if column.name not in _FIXED]
 _UPDATE = (
     update(jobs).where(jobs.c.id == bindparam("this_id")).values({name: bindparam(f"new_{name}") for name in _CHANGING})
 )
+_LOCK = select(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True))).order_by(jobs.c.id).with_for_update()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +129,7 @@ def find(connection: Connection, wanted: Filter, *, cursor: str | None, limit: i
 
 def lock(connection: Connection, job_ids: Iterable[str]) -> dict[str, Job]:
     """Holds these jobs, in id order so that two transactions never wait for each other in a circle."""
-    query = select(jobs).where(jobs.c.id.in_(sorted(set(job_ids)))).order_by(jobs.c.id).with_for_update()
-    return {row.id: Job.of(row) for row in connection.execute(query)}
+    return {row.id: Job.of(row) for row in connection.execute(_LOCK, {"ids": sorted(set(job_ids))})}
 
 
 def lock_one(connection: Connection, job_id: str) -> Job:

@@ -17,6 +17,10 @@ _UPDATE = (
     .values({name: bindparam(f"new_{name}") for name in _CHANGING})
 )
 
+_THESE = select(table).where(table.c.key.in_(bindparam("keys", expanding=True)))
+_HOLD = _THESE.order_by(table.c.key).with_for_update()
+_HOLD_FREE = _THESE.order_by(table.c.key).with_for_update(skip_locked=True)
+
 _PORTS = {"https": 443, "http": 80}
 
 # From each lane to the next along the index, as if there were a "distinct" that does not read every row.
@@ -33,6 +37,11 @@ SELECT lane, (
 ) AS due
 FROM waiting WHERE lane IS NOT NULL
 """
+_WAITING_ON = {
+    # Left to itself, SQLite takes the index by status and reads all that is open for each lane.
+    "sqlite": text(_WAITING.replace("INDEXED", "INDEXED BY deliveries_open")),
+    "postgresql": text(_WAITING.replace("INDEXED", "")),
+}
 
 
 def key_of(subscriber_id: str, url: str, job_id: str | None) -> str:
@@ -57,21 +66,19 @@ def waiting(connection: Connection) -> list[tuple[str, int]]:
 
     The cost depends on the number of these lanes, not on how much waits in any of them.
     """
-    # Left to itself, SQLite takes the index by status and reads all that is open for each lane.
-    index = "INDEXED BY deliveries_open" if connection.dialect.name == "sqlite" else ""
-    found = connection.execute(text(_WAITING.replace("INDEXED", index)))
+    found = connection.execute(_WAITING_ON[connection.dialect.name])
     return sorted(((row.lane, row.due) for row in found), key=lambda one: (one[1], one[0]))
 
 
 def get(connection: Connection, keys: Collection[str]) -> dict[str, Lane]:
     """These lanes as they are, by key."""
-    return {row.key: Lane.of(row) for row in connection.execute(select(table).where(table.c.key.in_(sorted(keys))))}
+    return {row.key: Lane.of(row) for row in connection.execute(_THESE, {"keys": sorted(keys)})}
 
 
 def hold(connection: Connection, keys: Collection[str], *, skip_held: bool = False) -> dict[str, Lane]:
     """Holds lanes until the transaction ends, in key order; with `skip_held` only those that nobody else holds."""
-    query = select(table).where(table.c.key.in_(sorted(keys))).order_by(table.c.key)
-    return {row.key: Lane.of(row) for row in connection.execute(query.with_for_update(skip_locked=skip_held))}
+    held = connection.execute(_HOLD_FREE if skip_held else _HOLD, {"keys": sorted(keys)})
+    return {row.key: Lane.of(row) for row in held}
 
 
 def save(connection: Connection, changed: Sequence[Lane]) -> None:

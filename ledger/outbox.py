@@ -1,6 +1,5 @@
 """What goes out: a notification and one delivery for each subscriber that wants it, in the caller's transaction."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,6 +9,7 @@ from sqlalchemy import Connection, insert
 from ledger import serial
 from ledger.audience import Audience, Reader
 from ledger.clock import rfc3339
+from ledger.columns import compact
 from ledger.events import EVENT_OF_STATE, ONLY_IF_WANTED, wants
 from ledger.job import Job, Link
 from ledger.moment import Moment
@@ -18,11 +18,13 @@ from ledger.schema import deliveries, notifications
 TRIAL = 0
 """The sequence of a notification that only tries something out; what tells of a job counts from 1."""
 
+_ADD_DELIVERIES = insert(deliveries)
+
 
 def body(event: str, at: int, data: dict[str, Any]) -> bytes:
     """A notification's bytes, taken once (Standard Webhooks 1.0, "Payload structure")."""
     document = {"type": event, "timestamp": rfc3339(at), "data": data}
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    return compact(document).encode("utf-8")
 
 
 class Outbox:
@@ -70,7 +72,7 @@ class Outbox:
             numbered = insert(notifications).values(serial=serial.take(self._connection))
             self._connection.execute(numbered, self._notifications)
         if self._deliveries:
-            self._connection.execute(insert(deliveries), self._deliveries)
+            self._connection.execute(_ADD_DELIVERIES, self._deliveries)
 
     def _add(
         self, event: str, job_id: str | None, sequence: int, data: dict[str, Any], readers: Sequence[Reader]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ledger.moment import Moment
@@ -43,6 +43,13 @@ class Slots:
 Limits = Mapping[str, Limit]
 """Limits by the provider's name; jobs of a provider that is not named stay queued."""
 
+_HOLD = select(paces.c.next_at, paces.c.slowdown).where(paces.c.key == bindparam("pace")).with_for_update()
+_MOVE = (
+    update(paces)
+    .where(paces.c.key == bindparam("pace"))
+    .values(next_at=bindparam("new_next_at"), slowdown=bindparam("new_slowdown"))
+)
+
 
 def reserve(connection: Connection, moment: Moment, key: str, rate: float, wanted: int, ahead: int = 0) -> Slots:
     """Takes up to `wanted` slots of a pace, at most `ahead` of them beyond the horizon."""
@@ -57,7 +64,7 @@ def reserve(connection: Connection, moment: Moment, key: str, rate: float, wante
     if count:
         # Every slot eases a pace that was lowered; a provider that still throttles lowers it again by more than that.
         eased = max(1.0, pace.slowdown * RECOVERY**count)
-        connection.execute(update(paces).where(paces.c.key == key).values(next_at=next_at, slowdown=eased))
+        connection.execute(_MOVE, {"pace": key, "new_next_at": next_at, "new_slowdown": eased})
     return Slots(tuple(ceil(start + i * interval) for i in range(count)), ceil(next_at))
 
 
@@ -65,16 +72,15 @@ def throttled(connection: Connection, moment: Moment, key: str, retry_after: flo
     """The provider throttles: halves the pace, and leaves it alone for `retry_after` seconds if it said so."""
     pace = hold(connection, key)
     pause = moment.now + min(retry_after or 0.0, MAX_PAUSE) * 1_000
-    slower = {"slowdown": min(pace.slowdown * 2, MAX_SLOWDOWN), "next_at": max(pace.next_at, pause)}
-    connection.execute(update(paces).where(paces.c.key == key).values(**slower))
+    slower = {"new_slowdown": min(pace.slowdown * 2, MAX_SLOWDOWN), "new_next_at": max(pace.next_at, pause)}
+    connection.execute(_MOVE, {"pace": key, **slower})
 
 
 def hold(connection: Connection, key: str) -> Row[float, float]:
     """Holds a pace until the transaction ends: when its next slot is free, and how much slower it goes than set."""
-    held = select(paces.c.next_at, paces.c.slowdown).where(paces.c.key == key).with_for_update()
-    found = connection.execute(held).one_or_none()
+    found = connection.execute(_HOLD, {"pace": key}).one_or_none()
     if found is not None:
         return found
     with contextlib.suppress(IntegrityError), connection.begin_nested():  # another process may make it first
         connection.execute(insert(paces).values(key=key, next_at=0.0, slowdown=1.0))
-    return connection.execute(held).one()
+    return connection.execute(_HOLD, {"pace": key}).one()

@@ -10,7 +10,7 @@ from functools import lru_cache
 from math import ceil
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, func, select, text, update
+from sqlalchemy import Connection, TextClause, bindparam, func, select, text, update
 
 from ledger import lanes
 from ledger.clock import SECOND
@@ -38,6 +38,45 @@ SELECT id FROM (
 _OLDEST = """SELECT id, lane FROM deliveries
 WHERE id IN (PARTS) AND status IN ('pending', 'delivering') AND due_at <= :now
 """
+
+_THESE = table.c.id.in_(bindparam("ids", expanding=True))
+_LEND = update(table).where(_THESE).values(status="delivering", due_at=bindparam("lent_until"), lease=table.c.lease + 1)
+_PARCELS = (
+    select(
+        table.c.id,
+        table.c.lease,
+        table.c.lane,
+        table.c.attempt_count,
+        table.c.attempts_before,
+        table.c.due_at,
+        table.c.type,
+        table.c.job_id,
+        table.c.notification_id,
+        table.c.subscriber_id,
+        notifications.c.body,
+        subscriber_table.c.enabled,
+        subscriber_table.c.disabled_reason,
+        subscriber_table.c.url,
+        subscriber_table.c.payload,
+        subscriber_table.c.schedule,
+        subscriber_table.c.sealed_headers,
+        subscriber_table.c.sealed_secret,
+        subscriber_table.c.sealed_private_key,
+        subscriber_table.c.old_secrets,
+    )
+    .join(notifications, notifications.c.id == table.c.notification_id)
+    .join(subscriber_table, subscriber_table.c.id == table.c.subscriber_id)
+    .where(_THESE)
+)
+_LIMITS = select(subscriber_table.c.id, subscriber_table.c.max_in_flight, subscriber_table.c.rate_limit).where(
+    subscriber_table.c.id.in_(bindparam("ids", expanding=True))
+)
+_UNDER_WAY = (
+    select(table.c.lane, func.count().label("sending"))
+    .where(in_states(table, "delivering"), table.c.due_at > bindparam("now"))
+    .where(table.c.lane.in_(bindparam("lanes", expanding=True)))
+    .group_by(table.c.lane)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +113,7 @@ def claim(connection: Connection, moment: Moment, *, limit: int, lease: int) -> 
     shares = _fair(shares, limit)
     taken = _oldest(connection, moment, shares)
     if taken:
-        lent = {"status": "delivering", "due_at": moment.now + lease}
-        connection.execute(update(table).where(table.c.id.in_(list(taken))).values(**lent, lease=table.c.lease + 1))
+        connection.execute(_LEND, {"ids": list(taken), "lent_until": moment.now + lease})
         more += _paced(connection, shares, list(taken.values()))
     counts = Counter(taken.values())
     crowded += [share.lane.key for share in shares if counts[share.lane.key] >= share.count]
@@ -87,33 +125,7 @@ def load(connection: Connection, ids: Collection[str]) -> Sequence[Any]:
     """All that an attempt of these deliveries needs."""
     if not ids:
         return []
-    return connection.execute(
-        select(
-            table.c.id,
-            table.c.lease,
-            table.c.lane,
-            table.c.attempt_count,
-            table.c.attempts_before,
-            table.c.due_at,
-            table.c.type,
-            table.c.job_id,
-            table.c.notification_id,
-            table.c.subscriber_id,
-            notifications.c.body,
-            subscriber_table.c.enabled,
-            subscriber_table.c.disabled_reason,
-            subscriber_table.c.url,
-            subscriber_table.c.payload,
-            subscriber_table.c.schedule,
-            subscriber_table.c.sealed_headers,
-            subscriber_table.c.sealed_secret,
-            subscriber_table.c.sealed_private_key,
-            subscriber_table.c.old_secrets,
-        )
-        .join(notifications, notifications.c.id == table.c.notification_id)
-        .join(subscriber_table, subscriber_table.c.id == table.c.subscriber_id)
-        .where(table.c.id.in_(list(ids)))
-    ).all()
+    return connection.execute(_PARCELS, {"ids": list(ids)}).all()
 
 
 def _shares(connection: Connection, moment: Moment, ready: Sequence[str]) -> tuple[list[_Share], list[int], list[str]]:
@@ -153,18 +165,13 @@ def _share(lane: Lane, now: int, room: int, interval: float) -> _Share:
 
 
 def _limits(connection: Connection, ready: Sequence[str]) -> dict[str, tuple[int, float | None]]:
-    columns = (subscriber_table.c.id, subscriber_table.c.max_in_flight, subscriber_table.c.rate_limit)
-    found = connection.execute(select(*columns).where(subscriber_table.c.id.in_(ready)))
+    found = connection.execute(_LIMITS, {"ids": ready})
     return {row.id: (row.max_in_flight, row.rate_limit) for row in found}
 
 
 def _under_way(connection: Connection, moment: Moment, ready: Sequence[str]) -> dict[str, int]:
     """How many attempts of each lane are being made; an expired lease is no attempt any more."""
-    counted = connection.execute(
-        select(table.c.lane, func.count().label("sending"))
-        .where(in_states(table, "delivering"), table.c.due_at > moment.now, table.c.lane.in_(ready))
-        .group_by(table.c.lane)
-    )
+    counted = connection.execute(_UNDER_WAY, {"now": moment.now, "lanes": ready})
     return {row.lane: row.sending for row in counted}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Integer, bindparam, func, select, update
 
 from ledger import history, jobs
 from ledger.clock import MINUTE
@@ -25,6 +25,24 @@ OVERDUE = 5 * MINUTE
 
 UNHEARD = 10 * MINUTE
 """How long a job may go without a word while its provider's list is being read."""
+
+_WATCHED = in_states(table, *WATCHED_JOB)
+_DUE = (
+    select(table)
+    .where(_WATCHED, table.c.provider == bindparam("provider"), table.c.due_at <= bindparam("now"))
+    .order_by(table.c.due_at)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
+_DUE_AND_WOKEN = _DUE.where(table.c.woken)
+_LATER = select(func.min(table.c.due_at)).where(_WATCHED, table.c.due_at > bindparam("now"))
+_OVERDUE = (
+    select(table)
+    .where(_WATCHED, table.c.due_at <= bindparam("now"), table.c.deadline_at <= bindparam("latest"))
+    .order_by(table.c.id)
+    .limit(MAX_CLAIM)
+    .with_for_update(skip_locked=True)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +96,11 @@ def claim(connection: Connection, moment: Moment, budgets: Mapping[str, Budget],
     claimed: list[Claimed] = []
     dues: list[int] = []
     for provider, budget in budgets.items():
-        due = select(table).where(in_states(table, *WATCHED_JOB), table.c.provider == provider)
-        due = due.where(table.c.due_at <= moment.now)
         if budget.swept:
             postpone(connection, moment, provider)
-            due = due.where(table.c.woken)
         limit = MAX_CLAIM * budget.batch
-        rows = connection.execute(due.order_by(table.c.due_at).limit(limit).with_for_update(skip_locked=True)).all()
+        wanted = {"provider": provider, "now": moment.now, "most": limit}
+        rows = connection.execute(_DUE_AND_WOKEN if budget.swept else _DUE, wanted).all()
         if not rows:
             continue
         slots = reserve(connection, moment, pace_of(provider), budget.rate, ceil(len(rows) / budget.batch))
@@ -96,9 +112,7 @@ def claim(connection: Connection, moment: Moment, budgets: Mapping[str, Budget],
         if len(times) < len(rows) or len(rows) == limit:
             dues.append(slots.next_at)
     jobs.save(connection, [one.job for one in claimed])
-    later = connection.execute(
-        select(func.min(table.c.due_at)).where(in_states(table, *WATCHED_JOB), table.c.due_at > moment.now)
-    ).scalar()
+    later = connection.scalar(_LATER, {"now": moment.now})
     dues += [later] if later is not None else []
     return Claim(tuple(claimed), min(dues, default=None))
 
@@ -140,14 +154,7 @@ def settle(connection: Connection, moment: Moment, asked: Sequence[Asked]) -> li
 
 def overdue(connection: Connection, moment: Moment) -> int:
     """Gives up jobs that nobody asks about, for want of their provider's key, once their deadline is well past."""
-    rows = connection.execute(
-        select(table)
-        .where(in_states(table, *WATCHED_JOB), table.c.due_at <= moment.now)
-        .where(table.c.deadline_at <= moment.now - OVERDUE)
-        .order_by(table.c.id)
-        .limit(MAX_CLAIM)
-        .with_for_update(skip_locked=True)
-    )
+    rows = connection.execute(_OVERDUE, {"now": moment.now, "latest": moment.now - OVERDUE})
     why = "no result came before its deadline"
     outbox = Outbox(connection, moment)
     error = {"code": "Lost", "message": why}
@@ -160,18 +167,14 @@ def overdue(connection: Connection, moment: Moment) -> int:
 
 def ask_again(connection: Connection, moment: Moment) -> None:
     """Makes jobs due that were put off for long: what stood in their way may be mended since the last start."""
-    connection.execute(
-        update(table)
-        .where(in_states(table, *WATCHED_JOB), table.c.due_at > moment.now + UNHEARD)
-        .values(due_at=moment.now)
-    )
+    connection.execute(update(table).where(_WATCHED, table.c.due_at > moment.now + UNHEARD).values(due_at=moment.now))
 
 
 def abandon(connection: Connection, moment: Moment, lease: int) -> None:
     """Ends the leases of a poller that is known to be dead. They look like jobs to be asked soon, so those are too."""
     connection.execute(
         update(table)
-        .where(in_states(table, *WATCHED_JOB), table.c.due_at > moment.now, table.c.due_at <= moment.now + lease)
+        .where(_WATCHED, table.c.due_at > moment.now, table.c.due_at <= moment.now + lease)
         .values(due_at=moment.now)
     )
 
@@ -185,7 +188,7 @@ def postpone(connection: Connection, moment: Moment, provider: str) -> None:
     """Puts off due jobs that nothing was heard of: the list will tell. After `UNHEARD` they are asked all the same."""
     connection.execute(
         update(table)
-        .where(in_states(table, *WATCHED_JOB), table.c.provider == provider)
+        .where(_WATCHED, table.c.provider == provider)
         .where(table.c.due_at <= moment.now, table.c.woken.is_(False))
         .values(due_at=moment.now + UNHEARD, woken=True)
     )

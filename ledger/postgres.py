@@ -12,10 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from ledger import migration
 from ledger.database import Work
 from ledger.errors import CannotOpen, Overloaded, Unavailable
+from ledger.turns import Turns
 
 T = TypeVar("T")
 
 POOL = 10
+WRITERS = 8
+"""How many connections writes may take: however many wait, reading goes on."""
+
+POOL_SECONDS = 5
+"""How long a read waits for a connection."""
+
 MAX_WAITING = 2_048
 CONNECT_SECONDS = 10
 TRIES = 5
@@ -34,6 +41,8 @@ class PostgresDatabase:
         self._engine = engine
         self._reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._running: set[asyncio.Task[Any]] = set()
+        self._writers = asyncio.Semaphore(WRITERS)
+        self._turns = Turns(WRITERS)
 
     @classmethod
     async def open(cls, url: str) -> "PostgresDatabase":
@@ -44,6 +53,7 @@ class PostgresDatabase:
                 address,
                 pool_size=POOL,
                 max_overflow=0,
+                pool_timeout=POOL_SECONDS,
                 pool_pre_ping=True,
                 connect_args={"timeout": CONNECT_SECONDS, "server_settings": {"application_name": "postback"}},
             )
@@ -74,10 +84,13 @@ class PostgresDatabase:
         if len(self._running) >= MAX_WAITING:
             raise Overloaded("too many writes are waiting")
         # A task of its own, so that a cancelled request never cancels a transaction half-way.
-        task = asyncio.create_task(self._commit(work))
+        task = asyncio.create_task(self._take_turn(work))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
+
+    def wait(self) -> float:
+        return self._turns.wait(max(0, len(self._running) - WRITERS))
 
     async def migrate(self) -> None:
         await self.write(migration.upgrade)
@@ -89,6 +102,11 @@ class PostgresDatabase:
         if self._running:
             await asyncio.wait(self._running)
         await self._engine.dispose()
+
+    async def _take_turn(self, work: Work[T]) -> T:
+        async with self._writers:
+            with self._turns.take():
+                return await self._commit(work)
 
     async def _commit(self, work: Work[T]) -> T:
         for _ in range(TRIES):

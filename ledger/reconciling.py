@@ -7,7 +7,7 @@ job holds, and no other unresolved submission of that model in the window.
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from ledger import history, jobs
 from ledger.clock import MINUTE, SECOND
@@ -26,6 +26,16 @@ _LOOKS = (3 * SECOND, 5 * SECOND, 10 * SECOND, 20 * SECOND, 30 * SECOND, 2 * MIN
 
 MAX_CLAIM = 20
 
+_MINE = (table.c.status == "unconfirmed", table.c.provider.in_(bindparam("providers", expanding=True)))
+_DUE = (
+    select(table)
+    .where(*_MINE, table.c.due_at <= bindparam("now"))
+    .order_by(table.c.id)
+    .limit(MAX_CLAIM)
+    .with_for_update(skip_locked=True)
+)
+_LATER = select(func.min(table.c.due_at)).where(*_MINE, table.c.due_at > bindparam("now"))
+
 
 def window(job: Job) -> tuple[int, int]:
     """When a job's task can have been made, in milliseconds."""
@@ -38,16 +48,12 @@ def claim(connection: Connection, moment: Moment, providers: Collection[str]) ->
 
     Their next look is set at once; adopting is safe whoever does it, so there is no lease.
     """
-    mine = select(table).where(table.c.status == "unconfirmed", table.c.provider.in_(sorted(providers)))
-    rows = connection.execute(
-        mine.where(table.c.due_at <= moment.now).order_by(table.c.id).limit(MAX_CLAIM).with_for_update(skip_locked=True)
-    )
-    found = [Job.of(row) for row in rows]
+    mine = {"providers": sorted(providers), "now": moment.now}
+    found = [Job.of(row) for row in connection.execute(_DUE, mine)]
     jobs.save(connection, [_next_look(job, moment.now) for job in found])
     if len(found) == MAX_CLAIM:
         return found, moment.now
-    due = select(func.min(table.c.due_at)).where(table.c.status == "unconfirmed", table.c.due_at > moment.now)
-    return found, connection.execute(due.where(table.c.provider.in_(sorted(providers)))).scalar()
+    return found, connection.scalar(_LATER, mine)
 
 
 def adopt(connection: Connection, moment: Moment, job_id: str, rows: Sequence[Listed], deadline: int) -> bool:

@@ -2,6 +2,8 @@
 
 There are no foreign keys: they would lock a subscriber's row for every delivery written on PostgreSQL. What belongs to
 a job is erased by `ledger.erase`.
+
+Statements that run often are made once, beside whoever runs them: making one takes several times as long as running it.
 """
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text, text

@@ -22,6 +22,7 @@ from ledger import migration
 from ledger.database import Work
 from ledger.errors import CannotOpen, Overloaded, Unavailable
 from ledger.filelock import FileLock
+from ledger.turns import Turns
 
 T = TypeVar("T")
 
@@ -38,6 +39,7 @@ class SqliteDatabase:
         self._writing = _engine(path, read_only=False)
         self._reading = _engine(path, read_only=True)
         self._waiting: asyncio.Queue[_Unit[Any] | None] = asyncio.Queue()
+        self._turns = Turns(MAX_GROUP)
         self._writer: asyncio.Task[None] | None = None
         self._running: set[asyncio.Task[Any]] = set()
 
@@ -94,6 +96,9 @@ class SqliteDatabase:
         self._waiting.put_nowait(unit)
         return await unit.done
 
+    def wait(self) -> float:
+        return self._turns.wait(self._waiting.qsize())
+
     async def migrate(self) -> None:
         await self.write(migration.upgrade)
 
@@ -132,7 +137,8 @@ class SqliteDatabase:
             closing = None in group
             units = [unit for unit in group if unit is not None]
             if units:
-                await self._commit(units)
+                with self._turns.take():
+                    await self._commit(units)
 
     async def _commit(self, units: "list[_Unit[Any]]") -> None:
         """One transaction for all; a unit that fails is rolled back to its own savepoint."""

@@ -5,9 +5,10 @@ A paid job is never sent twice by us: a lease that expires in `submitting` makes
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import Connection, Integer, Select, bindparam, func, select, update
 
 from ledger import daily, history, jobs
 from ledger.clock import SECOND, rfc3339
@@ -29,6 +30,31 @@ FIRST_LOOK = 2 * SECOND
 
 _MINE = ("queued", "submitting")
 """What the submitter comes back for: jobs to send, and leases to end."""
+
+_LATER = select(func.min(table.c.due_at)).where(in_states(table, *_MINE), table.c.due_at > bindparam("now"))
+_SCOPES = (
+    select(table.c.provider, table.c.model)
+    .where(in_states(table, "queued"), table.c.due_at <= bindparam("now"))
+    .distinct()
+    # In one order for everybody, so that two processes never wait for each other's paces in a circle.
+    .order_by(table.c.provider, table.c.model)
+)
+_OLDEST = (
+    select(table)
+    .where(in_states(table, "queued"), table.c.due_at <= bindparam("now"))
+    .order_by(table.c.id)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
+_IN_FLIGHT = select(func.count()).select_from(table).where(in_states(table, *IN_FLIGHT_JOB))
+_START = update(table).where(table.c.id.in_(bindparam("ids", expanding=True))).values(sending=True)
+_EXPIRED = (
+    select(table)
+    .where(table.c.status == "submitting", table.c.due_at <= bindparam("now"))
+    .order_by(table.c.id)
+    .limit(MAX_CLAIM)
+    .with_for_update(skip_locked=True)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +121,7 @@ def claim(connection: Connection, moment: Moment, limits: Limits, lease: int, ca
             jobs.save(connection, [one.job for one in taken])  # at once: the next model's images count on top
             claimed += taken
             dues += [slots.next_at] if len(slots.times) < len(queued) or len(queued) == MAX_CLAIM else []
-    later = connection.execute(
-        select(func.min(table.c.due_at)).where(table.c.status.in_(_MINE), table.c.due_at > moment.now)
-    ).scalar()
+    later = connection.scalar(_LATER, {"now": moment.now})
     dues += [later] if later is not None else []
     return Claim(tuple(claimed), min(dues, default=None))
 
@@ -139,7 +163,7 @@ def start(connection: Connection, moment: Moment, claims: Sequence[tuple[str, in
     ]
     ids = [job_id for (job_id, _), is_good in zip(claims, good, strict=True) if is_good]
     if ids:
-        connection.execute(update(table).where(table.c.id.in_(ids)).values(sending=True))
+        connection.execute(_START, {"ids": ids})
     return good
 
 
@@ -148,13 +172,7 @@ def expire(connection: Connection, moment: Moment) -> int:
 
     Returns how many there were.
     """
-    rows = connection.execute(
-        select(table)
-        .where(table.c.status == "submitting", table.c.due_at <= moment.now)
-        .order_by(table.c.id)
-        .limit(MAX_CLAIM)
-        .with_for_update(skip_locked=True)
-    ).all()
+    rows = connection.execute(_EXPIRED, {"now": moment.now}).all()
     outbox = Outbox(connection, moment)
     entries: list[Entry] = []
     moved: list[Job] = []
@@ -186,9 +204,7 @@ def unconfirmed(job: Job, now: int, **changes: Any) -> Job:
 
 def _due_scopes(connection: Connection, moment: Moment, limits: Limits) -> list[tuple[str, str | None]]:
     """Which provider and model, or whole provider, has something to send."""
-    due = select(table.c.provider, table.c.model).where(in_states(table, "queued"), table.c.due_at <= moment.now)
-    # In one order for everybody, so that two processes never wait for each other's paces in a circle.
-    found = connection.execute(due.distinct().order_by(table.c.provider, table.c.model)).all()
+    found = connection.execute(_SCOPES, {"now": moment.now}).all()
     scopes = (
         (provider, model if limits[provider].per_model else None) for provider, model in found if provider in limits
     )
@@ -196,21 +212,20 @@ def _due_scopes(connection: Connection, moment: Moment, limits: Limits) -> list[
 
 
 def _oldest(connection: Connection, moment: Moment, provider: str, model: str | None, count: int) -> list[Job]:
-    query = select(table).where(in_states(table, "queued"), table.c.due_at <= moment.now)
-    rows = connection.execute(
-        _scoped(query, provider, model).order_by(table.c.id).limit(count).with_for_update(skip_locked=True)
-    )
+    scope = {"provider": provider, "model": model}
+    rows = connection.execute(_scoped(_OLDEST, model is not None), scope | {"now": moment.now, "most": count})
     return [Job.of(row) for row in rows]
 
 
 def _in_flight(connection: Connection, provider: str, model: str | None) -> int:
-    query = select(func.count()).select_from(table).where(table.c.status.in_(IN_FLIGHT_JOB))
-    return int(connection.execute(_scoped(query, provider, model)).scalar_one())
+    scope = {"provider": provider, "model": model}
+    return int(connection.execute(_scoped(_IN_FLIGHT, model is not None), scope).scalar_one())
 
 
-def _scoped(query: Select[Any], provider: str, model: str | None) -> Select[Any]:
-    query = query.where(table.c.provider == provider)
-    return query if model is None else query.where(table.c.model == model)
+@cache
+def _scoped(query: Select[Any], by_model: bool) -> Select[Any]:
+    query = query.where(table.c.provider == bindparam("provider"))
+    return query.where(table.c.model == bindparam("model")) if by_model else query
 
 
 def _take(queued: Sequence[Job], slots: Slots, lease: int, pace: str) -> list[Claimed]:

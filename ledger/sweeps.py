@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from ledger import history, jobs
 from ledger.columns import in_states
@@ -17,6 +17,10 @@ from ledger.pace import Slots, reserve
 from ledger.polls import UNHEARD, pace_of
 from ledger.schema import jobs as table
 from ledger.verdict import FINAL
+
+_WATCHED = select(func.count(), func.min(table.c.submitted_at)).where(
+    in_states(table, *WATCHED_JOB), table.c.provider == bindparam("provider")
+)
 
 
 class Listed(Protocol):
@@ -44,9 +48,7 @@ class Watched:
 
 def watched(connection: Connection, provider: str) -> Watched:
     """What there is to sweep."""
-    query = select(func.count(), func.min(table.c.submitted_at))
-    row = connection.execute(query.where(in_states(table, *WATCHED_JOB), table.c.provider == provider)).one()
-    return Watched(*row)
+    return Watched(*connection.execute(_WATCHED, {"provider": provider}).one())
 
 
 def slot(connection: Connection, moment: Moment, provider: str, rate: float) -> Slots:

@@ -9,13 +9,13 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from ledger.errors import KeyReused, LedgerError, NotFound, Refused, Unavailable
 from ledger.pages import BadCursor
-from postback.api import docs, openapi
+from postback.api import docs
 from postback.api.calls import CALLS, Call
 from postback.api.headers import BoundedHeaders
 from postback.house import House
@@ -49,11 +49,7 @@ def create_app(house: House) -> Starlette:
     if house.eventbridge is not None:
         routes.append(Route(eventbridge.PATH, house.eventbridge.receive, methods=["POST"]))
     if "api" in house.roles:
-        description = openapi.describe()
-        routes += [
-            Route("/openapi.json", lambda _: JSONResponse(description)),
-            Route("/docs", docs.page(description)),
-        ]
+        routes += [Route("/openapi.json", docs.describe), Route("/docs", docs.show)]
     app = Starlette(
         routes=routes,
         middleware=[Middleware(BoundedHeaders)],

@@ -14,7 +14,7 @@ from dispatcher.poller import Poller
 from dispatcher.reconciler import Reconciler
 from dispatcher.submitter import Submitter
 from dispatcher.sweeper import Sweeper
-from ledger import copies, deliveries, polls, submissions
+from ledger import copies, deliveries, moving, polls, serial, submissions
 from ledger.clock import SECOND, Clock, system_now
 from ledger.errors import CannotOpen
 from ledger.facts import check_keys
@@ -258,8 +258,10 @@ async def open_house(
             raise CannotOpen(
                 f"the database has schema {found or 'none'}, this version needs {needed}: run postback migrate"
             )
+        await ledger.read(moving.check_complete)
         keys = keyfiles.secret_keys(settings)
         await ledger.write(check_keys, keys)
+        await ledger.write(serial.rebase)
         if isinstance(ledger.database, SqliteDatabase):
             # The file is ours alone, so whoever held these leases is dead.
             await ledger.write(submissions.abandon)
@@ -270,15 +272,6 @@ async def open_house(
     except BaseException:
         await ledger.close()
         raise
-
-
-async def migrate(settings: Settings) -> None:
-    """Brings the database to this version and closes it. Raises `CannotOpen`."""
-    ledger = await _open_ledger(settings, system_now)
-    try:
-        await ledger.database.migrate()
-    finally:
-        await ledger.close()
 
 
 async def _open_ledger(settings: Settings, clock: Clock) -> Ledger:

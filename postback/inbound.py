@@ -1,16 +1,44 @@
-"""Connections that take their time: uvicorn waits for ever for headers and bodies, of whatever number of bytes."""
+"""Connections that take their time, or are too many: uvicorn waits for ever for headers and bodies, of whatever number
+of bytes, and takes whoever comes."""
 
 import asyncio
 from http import HTTPStatus
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from postback.shedding import Shedding
 
 MAX_HEAD = 128 * 1024
 """How many bytes may come before the headers end; the application's own, finer limits answer below that."""
 
+MAX_CONNECTIONS = 8_192
+RESERVE = 512
+"""How many files are left to the database, to images and to what goes out."""
+
+
+def most_connections() -> int:
+    """How many connections may be open at once, each being a file: the limit on those is raised for them where it may
+    be, because what is usual for a person's programs is little for a server."""
+    wanted = MAX_CONNECTIONS + RESERVE
+    try:
+        import resource
+    except ImportError:  # pragma: no cover - Windows
+        return MAX_CONNECTIONS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return MAX_CONNECTIONS
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return max(1, most - RESERVE)
+
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes connections that are silent, or whose headers or body do not come to an end in time or at all."""
+    """Closes connections that are silent, or whose headers or body do not come to an end in time or at all.
+
+    Requests that `shedding` refuses are answered here, once their bodies have come and been dropped: the connection
+    stays good for the next one. Those that are sent before the last one was answered must wait, and go on.
+    """
 
     HEAD_SECONDS = 10.0
     BODY_SECONDS = 30.0
@@ -18,9 +46,19 @@ class BoundedProtocol(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
     _in_body = False
     _head_size = 0
+    _refusal: bytes | None = None
+
+    def __init__(self, *args: Any, shedding: Shedding, most: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._shedding = shedding
+        self._most = most
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if len(self.connections) > self._most:
+            # Even to read what it wants would need room that others have.
+            transport.abort()
+            return
         self._within(self.HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -45,13 +83,34 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_body = True
         self._within(self.BODY_SECONDS)
-        super().on_headers_complete()
+        answered = self.cycle is None or self.cycle.response_complete
+        # Who asks whether to send the body would wait for an answer before it, and we for the body.
+        if answered and not self.expect_100_continue:
+            self._refusal = self._shedding.refusal(self.parser.get_method(), self.url)
+        if self._refusal is None:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self._refusal is None:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._in_body = False
         self._head_size = 0
         self._unset_deadline()
-        super().on_message_complete()
+        if self._refusal is None:
+            super().on_message_complete()
+        else:
+            self._refuse(self._refusal)
+
+    def _refuse(self, answer: bytes) -> None:
+        self._refusal = None
+        self.transport.write(answer)
+        kept = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
+        if kept and not self.flow.write_paused:
+            self.on_response_complete()
+        else:
+            self.transport.close()
 
     def _within(self, seconds: float) -> None:
         self._unset_deadline()

@@ -7,19 +7,21 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine
+from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import structlog
 import uvicorn
 
 from ledger.errors import LedgerError
-from postback import house as houses
 from postback import keyfiles, logs
 from postback.app import create_app
 from postback.house import ROLES, House, open_house
-from postback.inbound import BoundedProtocol
+from postback.inbound import BoundedProtocol, most_connections
+from postback.setting_types import without_password
 from postback.settings import Settings
+from postback.shedding import Shedding
 
 log = structlog.get_logger()
 
@@ -44,16 +46,12 @@ def run(settings: Settings, roles: frozenset[str] = ROLES) -> None:
             _run_loop(serve(settings, roles, listening))
 
 
-def migrate(settings: Settings) -> None:
-    """Brings the database to this version. Raises `CannotOpen`."""
-    asyncio.run(houses.migrate(settings))
-
-
 async def serve(settings: Settings, roles: frozenset[str], listening: socket.socket) -> None:
     """Opens the house and answers on a listening socket until told to stop."""
     house = await open_house(settings, roles)
     async with serving(house, listening) as server:
-        log.info("serving", url=settings.url, public_url=settings.public_url, roles=sorted(roles))
+        shown = {"url": without_password(settings.url), "public_url": without_password(settings.public_url)}
+        log.info("serving", **shown, roles=sorted(roles))
         await server.serve(sockets=[listening])
 
 
@@ -62,6 +60,7 @@ async def serving(
     house: House, listening: socket.socket, protocol: type[BoundedProtocol] = BoundedProtocol
 ) -> AsyncIterator[uvicorn.Server]:
     """A server for a house; should it never come up, the house is closed all the same."""
+    shedding = Shedding({b"/callbacks/": house.intake.wait, b"/v1/jobs": house.ledger.database.wait})
     config = uvicorn.Config(
         create_app(house),
         access_log=False,
@@ -69,7 +68,7 @@ async def serving(
         server_header=False,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
         timeout_keep_alive=75,
-        http=protocol,
+        http=cast(type[asyncio.Protocol], partial(protocol, shedding=shedding, most=most_connections())),
         ws="none",
     )
     server = _Server(config, house)

@@ -75,7 +75,8 @@ def _artifact_place(place: str) -> str:
     return place.rstrip("/")
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """A URL as it may be printed and logged."""
     url = re.sub(r"(?<=://)([^:/@]*):.*@", rf"\1:{REDACTED}@", url)
     return re.sub(r"(?<=[?&]password=)[^&]*", REDACTED, url)
 
@@ -87,7 +88,7 @@ def _redact(_: Any) -> str:
 _Written = partial(PlainSerializer, return_type=str, when_used="json-unless-none")
 _written_duration = _Written(durations.render)
 _written_size = _Written(lambda size: size.human_readable(separator="").replace(".0", "") if size else "0")
-_written_url = _Written(_without_password)
+_written_url = _Written(without_password)
 
 Milliseconds = Annotated[int, BeforeValidator(_milliseconds), Field(ge=0), _written_duration]
 PositiveMilliseconds = Annotated[int, BeforeValidator(_milliseconds), Field(gt=0), _written_duration]

@@ -1,19 +1,20 @@
 """Sends what is owed: claims due deliveries, signs, POSTs, records the attempt, tries again on the schedule."""
 
+import asyncio
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import structlog
 from sqlalchemy import Connection
 
 from ledger import parcels, settling
-from ledger.batch import Batch
 from ledger.clock import SECOND
 from ledger.errors import Unavailable
 from ledger.lane import Circuit
 from ledger.ledger import Ledger
 from ledger.moment import Moment
+from ledger.settler import Settler
 from ledger.settling import Settlement
 from receiver.courier import Carried, Courier
 from receiver.schedule import Outcome, Verdict, asked_pause, decide
@@ -22,6 +23,9 @@ log = structlog.get_logger()
 
 LEASE_MARGIN = 15 * SECOND
 """How much longer than the delivery timeout a lease lasts: time to record the attempt."""
+
+LAST_TRY = 1 * SECOND
+"""How long before its lease ends an attempt is tried to be recorded for the last time."""
 
 MAX_IN_FLIGHT = 256
 """How many attempts one process makes at once."""
@@ -49,6 +53,7 @@ class Forwarder:
         timeout: int,
         circuit: Circuit,
         spawn: Spawn,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._ledger = ledger
@@ -57,7 +62,7 @@ class Forwarder:
         self._lease = timeout + LEASE_MARGIN
         self._spawn = spawn
         self._jitter = jitter
-        self._settle = Batch(ledger, self._record)
+        self._settler = Settler(ledger, self._record, sleep=sleep, jitter=jitter)
         self._circuit = circuit
         self._busy = 0
         self._full = False
@@ -65,8 +70,12 @@ class Forwarder:
 
     async def run_once(self, now: int) -> int | None:
         """Starts what is due, and returns when it wants to be called again."""
+        holding = self._settler.holding
+        if holding:
+            log.warning("attempts_held", loop="forwarder", count=holding)
         room = MAX_IN_FLIGHT - self._busy
-        self._full = room <= 0
+        # What cannot be recorded is likely to be sent twice: nothing new is begun while something waits for that.
+        self._full = room <= 0 or holding > 0
         if self._full:
             return None  # an attempt that ends calls again
         claim = await self._ledger.write(parcels.claim, limit=room, lease=self._lease)
@@ -89,7 +98,7 @@ class Forwarder:
         carried = await self._courier.carry(parcel, self._ledger.clock())
         settlement = self._settlement(parcel, carried)
         try:
-            settled = await self._settle.add(settlement)
+            settled = await self._settler.settle(settlement, parcel.due_at - LAST_TRY)
         except Unavailable as error:
             # The lease runs out and the delivery is due again: sent twice rather than never.
             log.warning("attempt_not_recorded", delivery_id=parcel.id, reason=str(error))

@@ -70,6 +70,10 @@ class Intake:
             raise Problem("bad-callback", fault or "The callback's task_id is not that of its job.")
         return JSONResponse({"verdict": verdict})
 
+    def wait(self) -> float:
+        """About how many seconds a callback would wait to be stored if it came now."""
+        return self._accept.wait()
+
     def _store(self, connection: Connection, moment: Moment, arrivals: Sequence[Arrival]) -> Sequence[str | None]:
         return accept(connection, moment, arrivals, archive=self._archive)
 

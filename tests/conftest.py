@@ -1,9 +1,10 @@
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from databases import Postgres, PostgresUnavailable, postgres_server
+from databases import Postgres, PostgresUnavailable, migrate, postgres_server
 
 SLOW_FIRST = (
     "torture",
@@ -42,17 +43,33 @@ def postgres() -> Iterator[Postgres]:
         pytest.skip(reason)
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database with this version's tables, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "postback.sqlite3"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
 @pytest.fixture
-def postgres_url(postgres: Postgres) -> Iterator[str]:
+def migrated() -> None:
+    """For a test that asks for it, the URLs below are of databases with this version's tables instead of empty ones."""
+
+
+@pytest.fixture
+def postgres_url(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[str]:
     """The `postgresql://` URL, without a driver, of an empty database of the test's own."""
-    with postgres.database() as url:
+    with postgres.migrated() if "migrated" in request.fixturenames else postgres.database() as url:
         yield url
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
+def sqlite_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The `sqlite:///` URL of a database of the test's own. Nothing has made the file yet."""
-    return f"sqlite:///{tmp_path}/postback.sqlite3"
+    path = tmp_path / "postback.sqlite3"
+    if "migrated" in request.fixturenames:
+        shutil.copy(request.getfixturevalue("migrated_file"), path)
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

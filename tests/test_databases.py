@@ -6,7 +6,13 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from builders import count, execute, queued
 from databases import Postgres
+from sqlalchemy import text
+
+from ledger.ledger import Ledger, open_database
+from ledger.migration import HEAD
+from ledger.schema import jobs, schema
 
 pytestmark = pytest.mark.anyio
 
@@ -25,6 +31,32 @@ async def test_a_database_is_dropped_under_an_open_connection(postgres: Postgres
     with pytest.raises(asyncpg.InvalidCatalogNameError):
         await asyncpg.connect(url)
     connection.terminate()
+
+
+async def test_a_migrated_database_comes_again_and_is_empty(postgres: Postgres) -> None:
+    with postgres.migrated() as url:
+        left_open = await asyncpg.connect(url)
+        ledger = Ledger(await open_database(url))
+        await queued(ledger)
+        assert await count(ledger, jobs) == 1
+        await execute(ledger, text("UPDATE alembic_version SET version_num = '0001'"))
+        await ledger.close()
+        await left_open.execute("BEGIN; LOCK TABLE jobs")
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+        await left_open.execute("SELECT 1")
+    with postgres.migrated() as again:
+        assert again == url
+        ledger = Ledger(await open_database(url))
+        assert await ledger.database.version() == (HEAD, HEAD)
+        assert [await count(ledger, table) for table in schema.sorted_tables] == [0] * len(schema.sorted_tables)
+        await ledger.close()
+
+
+@pytest.mark.usefixtures("migrated")
+async def test_who_asks_for_it_finds_the_tables(database_url: str) -> None:
+    database = await open_database(database_url)
+    assert await database.version() == (HEAD, HEAD)
+    await database.close()
 
 
 def test_the_fixtures_name_no_driver(postgres_url: str, sqlite_url: str, tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def backup(
 def _write(settings: "Settings", part: Path) -> str:
     """Writes the copy, and says where it is from."""
     from postback import backup as backups
+    from postback.setting_types import without_password
 
     database = backups.file_of(settings)
     assert database is not None
@@ -77,7 +78,7 @@ def _write(settings: "Settings", part: Path) -> str:
         except backups.CannotBackUp as error:
             raise CommandFailed(str(error)) from None
         return str(database)
-    return settings.url
+    return without_password(settings.url)
 
 
 def _download(settings: "Settings", part: Path) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 import httpx2 as httpx
 
 from postback.cli.errors import CommandFailed, ExitCode
+from postback.setting_types import without_password
 from postback.settings import Settings
 
 TIMEOUT_SECONDS = 30.0
@@ -31,15 +32,15 @@ class Client:
     """Speaks to the server at `settings.url`. Its methods raise `CommandFailed` for everything but a 2xx."""
 
     def __init__(self, settings: Settings) -> None:
-        self._url = settings.url
+        self._url = without_password(settings.url)
         self._key = find_key(settings)
         headers = {"authorization": f"Bearer {self._key.value}"} if self._key.value else {}
         self._http = httpx.Client(
-            base_url=self._url,
+            base_url=settings.url,
             headers=headers,
             timeout=TIMEOUT_SECONDS,
             # A proxy of the environment cannot reach this machine's own loopback.
-            trust_env=not _is_loopback(self._url),
+            trust_env=not _is_loopback(settings.url),
         )
 
     def __enter__(self) -> Self:

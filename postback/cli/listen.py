@@ -44,6 +44,7 @@ def _listen(context: typer.Context, url: str, events: list[str], secret: str | N
     from postback.cli.client import Client, find_key
     from postback.cli.feed import Feed
     from postback.cli.hook import Hook
+    from postback.setting_types import without_password
 
     settings = session_of(context).settings()
     if secret is not None:
@@ -51,7 +52,7 @@ def _listen(context: typer.Context, url: str, events: list[str], secret: str | N
     key = secret or secret_of(find_key(settings).value or "")
 
     def greet() -> None:
-        output.say(f"Forwarding {', '.join(events) or 'everything'} from {settings.url} to {url}")
+        output.say(f"Forwarding {', '.join(events) or 'everything'} from {without_password(settings.url)} to {url}")
         output.say(f"Signing secret for your application: {key}")
         output.say("Stop with Ctrl-C.")
 

@@ -25,7 +25,7 @@ async def check(patient: Patient) -> list[Finding]:
     if patient.answers and not patient.serves_postgres:
         findings.append(
             warn(
-                f"a server answers at {patient.settings.url}, but nobody holds {patient.file}",
+                f"a server answers at {patient.server}, but nobody holds {patient.file}",
                 "it works on another database: is POSTBACK_HOME the same here as there?",
             )
         )
@@ -34,10 +34,10 @@ async def check(patient: Patient) -> list[Finding]:
 
 def _held(patient: Patient) -> list[Finding]:
     if patient.answers:
-        return [ok(f"{patient.file} is served by the process at {patient.settings.url}, which can write to it")]
+        return [ok(f"{patient.file} is served by the process at {patient.server}, which can write to it")]
     return [
         fail(
-            f"a process holds {patient.file}, but none answers at {patient.settings.url} that it can write",
+            f"a process holds {patient.file}, but none answers at {patient.server} that it can write",
             "is POSTBACK_URL right? If a Postback hangs, stop it: whatever it had begun goes on at the next start",
         )
     ]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ledger.clock import Clock, system_now
 from ledger.database import Database
+from postback.setting_types import without_password
 from postback.settings import Settings
 
 
@@ -22,6 +23,11 @@ class Patient:
     """Whether the server answered that it is ready."""
     clocks: dict[str, int] = field(default_factory=dict)
     """How many milliseconds each other clock that was seen is ahead of ours."""
+
+    @property
+    def server(self) -> str:
+        """Where the server should be, as it may be printed."""
+        return without_password(self.settings.url)
 
     @property
     def serves_postgres(self) -> bool:

@@ -5,6 +5,7 @@ import httpx2 as httpx
 from postback.doctor.finding import Finding, fail, ok, warn
 from postback.doctor.patient import Patient
 from postback.doctor.wire import NoAnswer, ask, is_loopback
+from postback.setting_types import without_password
 
 _REMEDY = "providers cannot deliver results: look at the proxy, the name and the port of POSTBACK_PUBLIC_URL"
 
@@ -12,6 +13,7 @@ _REMEDY = "providers cannot deliver results: look at the proxy, the name and the
 async def check(patient: Patient) -> list[Finding]:
     """A round trip by way of whatever stands before the server, as a provider makes it."""
     url = patient.settings.public_url
+    shown = without_password(url)
     try:
         health = await ask(patient, "the public URL", "GET", f"{url}/healthz")
         posted = await ask(
@@ -23,13 +25,13 @@ async def check(patient: Patient) -> list[Finding]:
             b"{}",
         )
     except NoAnswer as silence:
-        return [fail(f"{url} does not answer: {silence}", _REMEDY)]
+        return [fail(f"{shown} does not answer: {silence}", _REMEDY)]
     if health.status_code != 200:
-        return [fail(f"{url}/healthz answers HTTP {health.status_code}", _REMEDY)]
+        return [fail(f"{shown}/healthz answers HTTP {health.status_code}", _REMEDY)]
     if not _is_our_404(posted):
-        says = f"{url}/callbacks/… answers HTTP {posted.status_code}, and not as Postback does"
+        says = f"{shown}/callbacks/… answers HTTP {posted.status_code}, and not as Postback does"
         return [fail(says, _REMEDY)]
-    return [ok(f"{url} leads here, callbacks too"), *_remarks(url)]
+    return [ok(f"{shown} leads here, callbacks too"), *_remarks(url)]
 
 
 def _is_our_404(answer: httpx.Response) -> bool:

@@ -12,13 +12,21 @@ async def check(patient: Patient) -> list[Finding]:
     try:
         ready = await ask(patient, "the server", "GET", f"{url}/readyz")
     except NoAnswer as silence:
-        return [fail(f"no server answers at {url}: {silence}", "start it with postback serve, or set POSTBACK_URL")]
+        return [
+            fail(
+                f"no server answers at {patient.server}: {silence}", "start it with postback serve, or set POSTBACK_URL"
+            )
+        ]
     if not _is_ours(ready.headers.get("content-type", ""), ready.text):
-        return [fail(f"what answers at {url} is not Postback (HTTP {ready.status_code})", "is POSTBACK_URL right?")]
+        return [
+            fail(
+                f"what answers at {patient.server} is not Postback (HTTP {ready.status_code})", "is POSTBACK_URL right?"
+            )
+        ]
     if ready.status_code != 200:
-        return [fail(f"the server at {url} is not ready: {ready.json()['detail']}", "its log says more")]
+        return [fail(f"the server at {patient.server} is not ready: {ready.json()['detail']}", "its log says more")]
     patient.answers = True
-    return [ok(f"the server at {url} is ready"), await _key(patient)]
+    return [ok(f"the server at {patient.server} is ready"), await _key(patient)]
 
 
 async def _key(patient: Patient) -> Finding:

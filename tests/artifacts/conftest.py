@@ -7,7 +7,6 @@ import pytest
 from builders import FakeClock
 
 from ledger.ledger import Ledger, open_database
-from ledger.schema import schema
 from receiver.egress import Egress
 from receiver.storage import Folder
 
@@ -21,20 +20,18 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def ledger(anyio_backend: str, database_url: str, clock: FakeClock) -> AsyncIterator[Ledger]:
+async def ledger(anyio_backend: str, migrated: None, database_url: str, clock: FakeClock) -> AsyncIterator[Ledger]:
     """A ledger on an empty database of each kind."""
     database = await open_database(database_url)
-    await database.write(schema.create_all)
     opened = Ledger(database, clock=clock)
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-async def lite(anyio_backend: str, sqlite_url: str, clock: FakeClock) -> AsyncIterator[Ledger]:
+async def lite(anyio_backend: str, migrated: None, sqlite_url: str, clock: FakeClock) -> AsyncIterator[Ledger]:
     """A ledger on SQLite only, for what the database has no part in."""
     database = await open_database(sqlite_url)
-    await database.write(schema.create_all)
     opened = Ledger(database, clock=clock)
     yield opened
     await opened.close()

@@ -3,7 +3,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from ledger.ledger import Ledger, open_database
-from ledger.schema import schema
 from tests.api.conftest import both, stage
 from tests.cli.conftest import cli, home, served, stub
 from tests.dispatcher.stage import Stage as Dispatcher
@@ -14,11 +13,10 @@ __all__ = ["both", "cli", "clock", "home", "ledger", "pair", "served", "stage", 
 
 
 @pytest.fixture
-async def dispatcher(anyio_backend: str, database_url: str) -> AsyncIterator[Dispatcher]:
+async def dispatcher(anyio_backend: str, migrated: None, database_url: str) -> AsyncIterator[Dispatcher]:
     """Everything between a queued job and its result, in virtual time, once on each kind of database."""
     time = Time()
     database = await open_database(database_url)
-    await database.write(schema.create_all)
     opened = Ledger(database, clock=time)
     dispatcher = Dispatcher(opened, time)
     yield dispatcher

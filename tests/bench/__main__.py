@@ -7,6 +7,7 @@ BENCHES = {
     "polling": "tests.dispatcher.crowd",
     "isolation": "tests.bench.isolation",
     "backlog": "tests.bench.backlog",
+    "overload": "tests.bench.overload",
 }
 
 if len(sys.argv) < 2 or sys.argv[1] not in BENCHES:

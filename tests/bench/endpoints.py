@@ -1,6 +1,7 @@
 """Endpoints in a process of their own, as many as there are paths: they answer 204, at once unless the path says else.
 
-`/hangs` never answers; `/after/N/…` answers after N milliseconds, and what comes for it is kept and counted.
+`/hangs` never answers; `/after/N/…` answers after N milliseconds, and what comes for it is kept and counted; of what
+comes for `/times` only the times are kept.
 """
 
 import asyncio
@@ -12,10 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from typing import cast
+
+import uvloop
 
 ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
 HANGS = b"POST /hangs "
 AFTER = b"POST /after/"
+TIMES = b"POST /times "
 
 
 @dataclass
@@ -32,6 +37,7 @@ class Endpoint(asyncio.Protocol):
     """One connection. Latencies, in seconds, run from the `sent` of a notification's data to its last byte."""
 
     latencies: list[float] = []  # noqa: RUF012 - one for all connections
+    times: list[float] = []  # noqa: RUF012
     seen = Seen()
     open: Counter[str] = Counter()  # noqa: RUF012
 
@@ -40,8 +46,7 @@ class Endpoint(asyncio.Protocol):
         self._path = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end()
@@ -55,6 +60,10 @@ class Endpoint(asyncio.Protocol):
             if head.startswith(AFTER):
                 self._begin(head)
                 return
+            if head.startswith(TIMES):
+                self.times.append(time.monotonic())
+                self._transport.write(ANSWER)
+                continue
             self.latencies.append(time.monotonic() - float(json.loads(body)["data"]["sent"]))
             self._transport.write(ANSWER)
 
@@ -112,6 +121,12 @@ class Endpoints:
         found: int = self._pipe.recv()
         return found
 
+    def times(self) -> list[float]:
+        """When each request for `/times` came, in seconds of the monotonic clock, since the last call."""
+        self._pipe.send("times")
+        found: list[float] = self._pipe.recv()
+        return found
+
     def look(self) -> Seen:
         """What came for those that take their time, since the last call."""
         self._pipe.send("look")
@@ -133,7 +148,7 @@ def endpoints() -> Iterator[Endpoints]:
 
 
 def _run(pipe: Connection) -> None:
-    asyncio.run(_serve(pipe))
+    uvloop.run(_serve(pipe))
 
 
 async def _serve(pipe: Connection) -> None:
@@ -146,6 +161,9 @@ async def _serve(pipe: Connection) -> None:
             case "take":
                 pipe.send(Endpoint.latencies.copy())
                 Endpoint.latencies.clear()
+            case "times":
+                pipe.send(Endpoint.times.copy())
+                Endpoint.times.clear()
             case "count":
                 pipe.send(len(Endpoint.seen.arrivals))
             case "look":

@@ -33,7 +33,7 @@ OTHERS = (
 
 
 @pytest.fixture
-async def world(anyio_backend: str, database_url: str, tmp_path: Path) -> AsyncIterator[World]:
+async def world(anyio_backend: str, migrated: None, database_url: str, tmp_path: Path) -> AsyncIterator[World]:
     async with opened(tmp_path, database_url) as world:
         yield world
 

@@ -3,7 +3,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from ledger.ledger import Ledger, open_database
-from ledger.schema import schema
 
 from .stage import Stage
 from .virtual import Time
@@ -15,9 +14,8 @@ async def time(anyio_backend: str) -> Time:
 
 
 @pytest.fixture
-async def ledger(sqlite_url: str, time: Time) -> AsyncIterator[Ledger]:
+async def ledger(migrated: None, sqlite_url: str, time: Time) -> AsyncIterator[Ledger]:
     database = await open_database(sqlite_url)
-    await database.write(schema.create_all)
     opened = Ledger(database, clock=time)
     yield opened
     await opened.close()

@@ -9,8 +9,8 @@ from builders import pending
 
 from dispatcher.canceler import cancel
 from dispatcher.submitter import LEASE
-from ledger import sweeps
-from ledger.clock import SECOND
+from ledger import submissions, sweeps
+from ledger.clock import HOUR, SECOND
 from ledger.errors import Unavailable
 from ledger.ledger import Ledger, open_database
 from ledger.pace import Limit
@@ -18,7 +18,7 @@ from ledger.schema import schema
 
 from .account import Account, gaps
 from .broken import Broken
-from .stage import Stage
+from .stage import DEADLINE, Stage
 from .virtual import Time
 from .wire import Step, says, task
 
@@ -119,8 +119,8 @@ async def shaky(anyio_backend: str, sqlite_url: str, time: Time) -> AsyncIterato
     await ledger.close()
 
 
-async def away_for(stage: Stage, database: Broken, seconds: float) -> None:
-    """A submission is answered just as the database goes away."""
+async def away_for(stage: Stage, database: Broken, seconds: float, *, expired: bool = False) -> None:
+    """A submission is answered just as the database goes away. `expired`: its lease is ended before it is recorded."""
 
     async def goes_away(request: httpx.Request) -> httpx.Response:
         database.error = Unavailable("the disk is full")
@@ -135,6 +135,8 @@ async def away_for(stage: Stage, database: Broken, seconds: float) -> None:
         await stage.crew.work()
     stage.time.move_to(until)
     database.error = None
+    if expired:
+        await stage.ledger.write(submissions.expire)
     await stage.crew.finish()
 
 
@@ -150,13 +152,24 @@ async def test_a_task_id_outlives_a_database_that_is_away(shaky: tuple[Stage, Br
     assert len(stage.dashscope.submitted) == 1
 
 
-async def test_a_database_that_is_away_past_the_lease_leaves_the_job_unconfirmed(
+@pytest.mark.parametrize("seconds", [LEASE / SECOND + 5, HOUR / SECOND])
+async def test_a_task_id_outlives_its_lease(shaky: tuple[Stage, Broken], seconds: float) -> None:
+    stage, database = shaky
+    job = await stage.job()
+    await away_for(stage, database, seconds, expired=True)
+    now = await stage.now(job)
+    assert (now.status, now.task_id) == ("pending", "task-1")
+    assert await stage.diary(job) == ["unconfirmed", "submitted"]
+    assert len(stage.dashscope.submitted) == 1
+
+
+async def test_a_database_that_is_away_past_the_deadline_leaves_the_job_unconfirmed(
     shaky: tuple[Stage, Broken],
 ) -> None:
     stage, database = shaky
     job = await stage.job()
-    await away_for(stage, database, LEASE / SECOND + 5)
+    await away_for(stage, database, DEADLINE / SECOND + 5)
     assert [type(failure) for failure in stage.crew.failures] == [Unavailable]
-    await stage.pass_time()
+    await stage.submitter().run_once(stage.time.now)
     assert (await stage.now(job)).status == "unconfirmed"
     assert len(stage.dashscope.submitted) == 1

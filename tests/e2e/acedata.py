@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,6 +14,10 @@ from e2e.script import Script
 from e2e.wire import Reply, Request, Stage, Wire, reply
 
 KEY = "acedata-canary-77ad0e"
+
+
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Made once: a client of its own would read all certificates of the system, for seconds in which nothing else runs."""
 
 
 class AceData:
@@ -94,7 +99,7 @@ class AceData:
     async def _call(self, prompt: str, url: str, bodies: Sequence[bytes], delay: float) -> None:
         await asyncio.sleep(2 * delay)
         headers = {"content-type": "application/json"}
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as client:
             sent = [client.post(url, content=body, headers=headers) for body in bodies]
             for answer in await asyncio.gather(*sent, return_exceptions=True):
                 if isinstance(answer, httpx.Response):

@@ -52,7 +52,7 @@ def play(scene: Scene) -> Killed:
     with ThreadPoolExecutor(8) as clients:
         submitting = [clients.submit(_submit, killed, *numbered) for numbered in enumerate(prompts)]
         for moment in moments:
-            eventually(moment, 60)
+            eventually(moment, 120)
             scene.server.kill()
             scene.server.start()
         for one in submitting:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx2 as httpx
 from e2e.eventually import eventually
+from e2e.forked import Forked, starts_alike
 
 PROGRAM = str(Path(sys.executable).with_name("postback"))
 START_SECONDS = 60
@@ -48,7 +49,7 @@ class Server:
         self._arguments = ["serve", *(f"--role={role}" for role in roles)]
         self._log = home.with_name(f"{home.name}-{self.port}.log")
         self._home = home
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Forked | subprocess.Popen[bytes] | None = None
 
     @property
     def key(self) -> str:
@@ -61,10 +62,12 @@ class Server:
 
     def begin(self) -> None:
         """Starts the process without waiting for it."""
+        command = [PROGRAM, *self._arguments]
+        if starts_alike(self.env):
+            self._process = Forked(command, self.env, self._log)
+            return
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [PROGRAM, *self._arguments], env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+            self._process = subprocess.Popen(command, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def start(self) -> None:
         """Starts the process and waits until it is ready."""

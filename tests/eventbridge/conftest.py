@@ -24,6 +24,6 @@ def settings(tmp_path: Path, sqlite_url: str) -> Callable[..., Settings]:
 
 
 @pytest.fixture
-async def stage(anyio_backend: str, settings: Callable[..., Settings]) -> AsyncIterator[Stage]:
+async def stage(anyio_backend: str, migrated: None, settings: Callable[..., Settings]) -> AsyncIterator[Stage]:
     async with served(settings()) as stage:
         yield stage

@@ -10,7 +10,6 @@ from ledger.clock import MINUTE
 from ledger.job import Job
 from ledger.ledger import Ledger, open_database
 from ledger.polls import Asked, Budget
-from ledger.schema import schema
 
 pytestmark = pytest.mark.anyio
 
@@ -21,9 +20,8 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def ledger(anyio_backend: str, database_url: str, clock: FakeClock) -> AsyncIterator[Ledger]:
+async def ledger(anyio_backend: str, migrated: None, database_url: str, clock: FakeClock) -> AsyncIterator[Ledger]:
     database = await open_database(database_url)
-    await database.write(schema.create_all)
     opened = Ledger(database, clock=clock)
     yield opened
     await opened.close()

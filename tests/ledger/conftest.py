@@ -5,7 +5,6 @@ from builders import FakeClock
 
 from ledger.ledger import Ledger, open_database
 from ledger.lifecycle import DELIVERY
-from ledger.schema import schema
 
 STEPS = [f"'{status}>{to}'" for status, state in DELIVERY.items() for to in (status, *state.to)]
 HOLD_TO_LIFECYCLE = f"""
@@ -22,10 +21,9 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def ledger(anyio_backend: str, database_url: str, clock: FakeClock) -> AsyncIterator[Ledger]:
-    """A ledger on an empty database. `test_migration` proves that migrating makes the same tables."""
+async def ledger(anyio_backend: str, migrated: None, database_url: str, clock: FakeClock) -> AsyncIterator[Ledger]:
+    """A ledger with nothing in it."""
     database = await open_database(database_url)
-    await database.write(schema.create_all)
     if database_url.startswith("sqlite"):
         await database.write(lambda connection: connection.exec_driver_sql(HOLD_TO_LIFECYCLE).close())
     opened = Ledger(database, clock=clock)
@@ -34,10 +32,11 @@ async def ledger(anyio_backend: str, database_url: str, clock: FakeClock) -> Asy
 
 
 @pytest.fixture
-async def pair(anyio_backend: str, postgres_url: str, clock: FakeClock) -> AsyncIterator[tuple[Ledger, Ledger]]:
+async def pair(
+    anyio_backend: str, migrated: None, postgres_url: str, clock: FakeClock
+) -> AsyncIterator[tuple[Ledger, Ledger]]:
     """Two processes' ledgers on one PostgreSQL database."""
     one, other = await open_database(postgres_url), await open_database(postgres_url)
-    await one.write(schema.create_all)
     yield Ledger(one, clock=clock), Ledger(other, clock=clock)
     await one.close()
     await other.close()

@@ -134,6 +134,12 @@ def test_our_tokens_are_blanked_wherever_a_body_echoes_them(frame: str) -> None:
         assert tokens().blank((frame % token).encode()) == (frame % BLANK.decode()).encode()
 
 
+@pytest.mark.parametrize("before", [b"WyJqb2Jf", b"WyJqb2Jfaaaa.", b"WyJqb2Jfaaaa.aaaa.", b"aaaaaaaa"])
+def test_what_stands_right_before_one_of_ours_does_not_hide_it(before: bytes) -> None:
+    token = tokens().mint(JOB, "acedata").encode()
+    assert tokens().blank(before + token + token) == before + BLANK + BLANK
+
+
 def test_a_long_body_is_searched_quickly() -> None:
     searched = tokens()
     for part in (b"a", b"WyJqb2Jf", b"WyJqb2Jfaaaa.", b"a."):

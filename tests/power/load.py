@@ -1,6 +1,7 @@
 """Jobs and callbacks sent to a server whose files are recorded; each acknowledgement with its place in the log."""
 
 import json
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ class Acknowledged:
 
 
 def run(folder: Path, library: Path, jobs: int, sabotage: str = "") -> list[Acknowledged]:
-    """Has a server acknowledge that many jobs and callbacks, and kills it. The log is `folder/log`."""
+    """Has a server in `folder/home` acknowledge that many jobs and callbacks, and kills it. The log is `folder/log`."""
     home = folder / "home"
     settings = {
         "POSTBACK_DATABASE_URL": f"sqlite:///{home}/postback.sqlite3",
@@ -53,7 +54,7 @@ def _client(server: Process, log: Path, jobs: int) -> list[Acknowledged]:
     key = {"Authorization": f"Bearer {server.key}"}
     with httpx.Client(base_url=server.url, timeout=20, trust_env=False) as http:
         for _ in range(jobs):
-            order = {"model": "flux-schnell", "input": {"prompt": "a lighthouse"}}
+            order = {"model": "flux-schnell", "input": {"prompt": f"a lighthouse {uuid.uuid4()}"}}
             answer = http.post("/v1/jobs", json=order, headers=key)
             assert answer.status_code == 202, answer.text
             job_id = answer.json()["id"]

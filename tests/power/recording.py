@@ -7,9 +7,10 @@ import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 SECTOR = 512
 """Bytes that a disk writes as one; of a longer write any part may have arrived."""
@@ -61,6 +62,14 @@ class Disk:
     unsynced: dict[int, list[Record]] = field(default_factory=dict)
     synced: int = 0
 
+    @classmethod
+    def after(cls, records: Iterable[Record]) -> Self:
+        """The disk once all of this has happened."""
+        disk = cls()
+        for record in records:
+            disk.happens(record)
+        return disk
+
     def happens(self, record: Record) -> None:
         """Applies the next record. File names are taken to be durable at once, as in a file system with a journal."""
         match record.kind:
@@ -76,7 +85,7 @@ class Disk:
                 self.unsynced.pop(record.file, None)
                 self.safe.pop(record.file, None)
             case "R":
-                raise NotImplementedError("a database file was renamed")
+                raise ValueError("a database file was renamed, and no cut knows what that leaves")
 
     def left(self, chance: random.Random | None) -> dict[str, bytes]:
         """The files after a power cut here, by name: what is safe, and with `chance` any of the unsynced sectors."""

@@ -3,7 +3,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from ledger.ledger import Ledger, open_database
-from ledger.schema import schema
 from tests.dispatcher.broken import Broken
 from tests.dispatcher.virtual import Time
 
@@ -11,10 +10,9 @@ from .office import Office
 
 
 @pytest.fixture
-async def office(anyio_backend: str, sqlite_url: str) -> AsyncIterator[Office]:
+async def office(anyio_backend: str, migrated: None, sqlite_url: str) -> AsyncIterator[Office]:
     time = Time()
     database = Broken(await open_database(sqlite_url))
-    await database.write(schema.create_all)
     office = Office(Ledger(database, clock=time), database, time)
     yield office
     await office.crew.die()

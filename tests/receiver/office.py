@@ -93,6 +93,7 @@ class Office:
             timeout=TIMEOUT,
             circuit=circuit,
             spawn=self.crew.spawn,
+            sleep=self.time.sleep,
             jitter=lambda: jitter,
         )
 

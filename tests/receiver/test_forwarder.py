@@ -8,11 +8,10 @@ from builders import rows
 
 from ledger import deliveries, subscribers
 from ledger.clock import HOUR, MINUTE, SECOND
-from ledger.errors import Unavailable
 from ledger.keys import SecretKeys
 from ledger.schema import attempts, schema
 from receiver.egress import Egress, ErrorClass, Response
-from receiver.forwarder import LEASE_MARGIN, MAX_IN_FLIGHT
+from receiver.forwarder import MAX_IN_FLIGHT
 from receiver.signing import new_secret, verify
 
 from .office import DELAYS, KEYS, SECRET, TIMEOUT, Office, answers, fails
@@ -199,24 +198,6 @@ async def test_a_slow_subscriber_does_not_stop_the_others(office: Office) -> Non
     assert (sent.count(slow.url), sent.count(fast.url)) == (10, 30)
     await office.run(MINUTE)
     assert len(office.door.sent) == 60
-
-
-async def test_an_attempt_that_could_not_be_recorded_is_made_again(office: Office) -> None:
-    def breaks_the_database() -> Response:
-        office.database.error = Unavailable("the disk is full")
-        return Response(204, {}, b"", False, 7)
-
-    office.door.steps["https://a.example/hook"] = [breaks_the_database, answers(204)]
-    delivery_id = await office.owe(await office.subscriber())
-    await office.forwarder().run_once(office.time.now)
-    await office.crew.work()
-    office.database.error = None
-    await office.run(TIMEOUT + LEASE_MARGIN - 1)
-    assert len(office.door.sent) == 1
-    await office.run(2)
-    assert len(office.door.sent) == 2
-    delivery = await office.delivery(delivery_id)
-    assert (delivery["status"], delivery["attempt_count"]) == ("delivered", 1)
 
 
 async def test_a_process_that_stops_while_sending(office: Office) -> None:

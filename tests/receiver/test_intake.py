@@ -18,7 +18,7 @@ from ledger.clock import HOUR, MINUTE
 from ledger.errors import Overloaded, Unavailable
 from ledger.keys import SecretKeys
 from ledger.ledger import Ledger, open_database
-from ledger.schema import callbacks, schema
+from ledger.schema import callbacks
 from ledger.tokens import CallbackTokens
 from providers import PROVIDERS
 from receiver.intake import Intake
@@ -49,10 +49,9 @@ class House:
 
 
 @pytest.fixture
-async def house(anyio_backend: str, sqlite_url: str) -> AsyncIterator[House]:
+async def house(anyio_backend: str, migrated: None, sqlite_url: str) -> AsyncIterator[House]:
     clock = FakeClock()
     database = Broken(await open_database(sqlite_url))
-    await database.write(schema.create_all)
     ledger = Ledger(database, clock=clock)
     tokens = CallbackTokens(KEYS, clock)
     wakes: list[int] = []

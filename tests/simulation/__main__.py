@@ -2,14 +2,13 @@
 
 import argparse
 import itertools
+import os
 import sys
 import time
-from collections import Counter
 
 from .breaking import BREAKS
+from .parts import Tally, in_parts
 from .run import play_all, told
-
-SHOWN_EVERY = 500
 
 
 def main() -> int:
@@ -19,12 +18,15 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--seed", type=int, help="play this one only, and show its trace")
     parser.add_argument("--minutes", type=float, help="play as many as there is time for")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="in how many processes (default: one a core)"
+    )
     parser.add_argument("--break", dest="breaking", choices=sorted(BREAKS), help="break Postback in this way")
     given = parser.parse_args()
     if given.seed is not None:
         return _one(given.seed, given.breaking)
     seeds = itertools.count(given.first) if given.minutes else range(given.first, given.first + given.seeds)
-    return _many(seeds, given.minutes, given.breaking)
+    return _many(seeds, given.minutes, given.breaking, given.workers)
 
 
 def _one(seed: int, breaking: str | None) -> int:
@@ -36,27 +38,23 @@ def _one(seed: int, breaking: str | None) -> int:
     return 0
 
 
-def _many(seeds: "itertools.count[int] | range", minutes: float | None, breaking: str | None) -> int:
-    began, worked = time.monotonic(), time.process_time()
-    played, lasted = 0, 0
-    counts: Counter[str] = Counter()
-    for outcome in play_all(seeds, breaking):
-        played += 1
-        lasted += outcome.lasted
-        counts += outcome.counts
-        if outcome.violation is not None:
-            print(told(outcome, breaking))
+def _many(seeds: "itertools.count[int] | range", minutes: float | None, breaking: str | None, workers: int) -> int:
+    began, whole = time.monotonic(), Tally()
+    for part in in_parts(seeds, breaking, workers):
+        whole.add(part)
+        if part.report is not None:
+            print(part.report)
             return 1
         if minutes and time.monotonic() - began > minutes * 60:
             break
-        if played % SHOWN_EVERY == 0:
-            print(f"{played} seeds, none breaks a rule", file=sys.stderr)
-    spent, worked = time.monotonic() - began, time.process_time() - worked
-    width = max(map(len, counts))
-    print(*(f"{what:<{width}}  {count:>9}" for what, count in sorted(counts.items())), sep="\n")
+        print(f"{whole.played} seeds, none breaks a rule", file=sys.stderr)
+    spent = time.monotonic() - began
+    width = max(map(len, whole.counts))
+    print(*(f"{what:<{width}}  {count:>9}" for what, count in sorted(whole.counts.items())), sep="\n")
     print(
-        f"\n{played} seeds, {lasted / 3_600_000:.1f} virtual hours in {spent:.0f} s ({worked:.0f} s of a core: "
-        f"{played / worked * 60:.0f} seeds a minute). No rule is broken."
+        f"\n{whole.played} seeds, {whole.lasted / 3_600_000:.1f} virtual hours in {spent:.0f} s: "
+        f"{whole.played / spent * 60:.0f} seeds a minute ({whole.played / whole.worked * 60:.0f} for each core that "
+        f"was free). No rule is broken."
     )
     return 0
 

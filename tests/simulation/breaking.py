@@ -5,7 +5,7 @@ Each puts something else in the place of one of its functions for as long as the
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from dispatcher.submitter import Submitter
-from ledger import lane, lifecycle, polls, settling, submissions, verdict
+from ledger import lane, polls, settling, submissions, verdict
 from ledger.moment import Moment
 from ledger.outbox import Outbox
 from ledger.schema import deliveries, jobs
@@ -25,29 +25,40 @@ from receiver import forwarder, intake
 
 
 @contextmanager
-def settle_without_fence() -> Iterator[None]:
+def fence_removed() -> Iterator[None]:
     """Whoever settles is believed to hold the lease."""
 
-    def unfenced(settle: Any, table: Any, name: str) -> Any:
-        def work(connection: Connection, moment: Moment, settlements: Sequence[Any], *more: Any) -> Any:
-            ids = [getattr(one, name) for one in settlements]
-            leases = {row.id: row.lease for row in connection.execute(select(table).where(table.c.id.in_(ids)))}
-            pretended = [replace(one, lease=leases.get(getattr(one, name), one.lease)) for one in settlements]
-            return settle(connection, moment, pretended, *more)
+    def unfenced(settle: Any) -> Any:
+        def work(connection: Connection, moment: Moment, settlements: Sequence[Any]) -> Any:
+            ids = [one.job_id for one in settlements]
+            leases = {row.id: row.lease for row in connection.execute(select(jobs).where(jobs.c.id.in_(ids)))}
+            pretended = [replace(one, lease=leases.get(one.job_id, one.lease)) for one in settlements]
+            return settle(connection, moment, pretended)
 
         work.__module__, work.__name__ = settle.__module__, settle.__name__
         return work
 
+    settle, record = settling.settle, settling._record
+
+    def recorded(connection: Connection, moment: Moment, settlements: Sequence[Settlement], *more: Any) -> Any:
+        answers = settle(connection, moment, settlements, *more)
+        late = [one for one, mine in zip(settlements, answers, strict=True) if not mine]
+        found = connection.execute(select(deliveries).where(deliveries.c.id.in_([one.delivery_id for one in late])))
+        rows = {row.id: row for row in found}
+        if late:
+            record(connection, moment, [(one, rows[one.delivery_id]) for one in late])
+        return answers
+
     with (
-        patch.object(settling, "settle", unfenced(settling.settle, deliveries, "delivery_id")),
-        patch.object(submissions, "settle", unfenced(submissions.settle, jobs, "job_id")),
-        patch.object(polls, "settle", unfenced(polls.settle, jobs, "job_id")),
+        patch.object(settling, "settle", recorded),
+        patch.object(submissions, "settle", unfenced(submissions.settle)),
+        patch.object(polls, "settle", unfenced(polls.settle)),
     ):
         yield
 
 
 @contextmanager
-def resubmit_on_timeout() -> Iterator[None]:
+def submit_retried_on_timeout() -> Iterator[None]:
     """A submission without an answer is taken for one that did not arrive."""
     real = Submitter._settlement
 
@@ -160,13 +171,16 @@ def retry_at_once() -> Iterator[None]:
 @contextmanager
 def forget_unfinished() -> Iterator[None]:
     """Nobody asks about jobs that have begun."""
-    with patch.object(polls, "WATCHED_JOB", ("pending",)), patch.object(lifecycle, "WATCHED_JOB", ("pending",)):
+    with ExitStack() as stack:
+        for name in ("_DUE", "_DUE_AND_WOKEN", "_OVERDUE"):
+            unbegun = getattr(polls, name).where(jobs.c.status == "pending")
+            stack.enter_context(patch.object(polls, name, unbegun))
         yield
 
 
 BREAKS: Mapping[str, Callable[[], AbstractContextManager[None]]] = {
-    "settle-without-fence": settle_without_fence,
-    "resubmit-on-timeout": resubmit_on_timeout,
+    "fence-removed": fence_removed,
+    "submit-retried-on-timeout": submit_retried_on_timeout,
     "acknowledge-before-commit": acknowledge_before_commit,
     "lease-not-checked": lease_not_checked,
     "send-again-after-lease": send_again_after_lease,

@@ -85,7 +85,8 @@ def drawn(seed: int) -> Plan:
         forgets=chance.choice((0.0, 0.0, 0.1)),
         lag=chance.choice((0, 0, 4, 15)) * SECOND,
         dies=chance.choice((0.0, 0.0, 0.5, 0.8)),
-        stops=chance.choice((0.0, 0.0, 0.4, 0.8)),
+        # Whoever is stopped alone is only late; it takes another to have its leases meanwhile.
+        stops=chance.choice((0.0, 0.4, 0.8, 0.8) if shared else (0.0, 0.0, 0.0, 0.4)),
         steps=chance.choice((60, 200, 600)),
         outages=_outages(chance, calm_at),
         unheard=chance.choice((0.0, 0.0, 0.05)) if shared else 0.0,

@@ -18,7 +18,7 @@ from dispatcher.reconciler import Reconciler
 from dispatcher.submitter import Submitter
 from dispatcher.sweeper import Sweeper
 from ledger import deliveries, jobs, polls, submissions
-from ledger.clock import SECOND
+from ledger.clock import MINUTE, SECOND
 from ledger.ids import Ids
 from ledger.keys import SecretKeys
 from ledger.lane import Circuit
@@ -42,6 +42,9 @@ PUBLIC_URL = "https://postback.example"
 IDLE = {True: 10 * SECOND, False: 30 * SECOND}
 """The longest pause of a loop, where the database is shared and where it is not. The real one is shorter, which costs
 more passes in which nothing is found."""
+
+CALM_IDLE = 2 * MINUTE
+"""The same once nothing goes wrong any more: what is left may be hours away, and there is nobody to take over from."""
 
 ACCOUNTS = {
     "dashscope": Account("https://dashscope.test/api/v1", "sk-dashscope"),
@@ -99,6 +102,11 @@ class Process:
         await self.ledger.write(polls.ask_again)
         self._start_dispatcher()
         self._start_forwarder()
+
+    def calm_down(self) -> None:
+        """From now on the loops make long pauses."""
+        for runner in self._runners.values():
+            runner._idle = CALM_IDLE
 
     def wake(self, *loops: str) -> None:
         """There may be work for these loops."""

@@ -5,6 +5,7 @@ What DashScope and AceData say is in files of their own; here is what both do.
 
 import asyncio
 import random
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,13 +56,13 @@ class Task:
         return "RUNNING" if now >= self.begins_at else "PENDING"
 
 
-class Provider:
+class Provider(ABC):
     """What both providers do. `now` is the true time; `troubled(likely)` says whether something goes wrong now.
 
     `on_taken` is told of each task that it takes.
     """
 
-    name = ""
+    name: str
 
     def __init__(
         self,
@@ -135,30 +136,30 @@ class Provider:
         """Seconds on the way."""
         return self.chance.choice((0.0, 0.02, 0.3))
 
+    @abstractmethod
     def submits(self, request: httpx.Request) -> bool:
         """Whether the request asks for a new job."""
-        raise NotImplementedError
 
+    @abstractmethod
     def order(self, request: httpx.Request) -> tuple[str, str, str | None]:
         """The prompt, the model and the callback URL of a submission."""
-        raise NotImplementedError
 
+    @abstractmethod
     def acknowledges(self, task: Task) -> httpx.Response:
         """The answer to a submission."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answer(self, request: httpx.Request) -> httpx.Response:
         """The answer to any other request."""
-        raise NotImplementedError
 
+    @abstractmethod
     def throttles(self) -> httpx.Response:
         """Too many requests."""
-        raise NotImplementedError
 
     def errs(self) -> httpx.Response:
         """An error of its own."""
         return httpx.Response(502, html="<h1>Bad Gateway</h1>")
 
+    @abstractmethod
     def refuses(self) -> httpx.Response:
         """A refusal for good."""
-        raise NotImplementedError

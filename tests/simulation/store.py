@@ -49,15 +49,15 @@ class Store:
         raw = self._connection.connection.driver_connection
         assert isinstance(raw, sqlite3.Connection)
         self.raw = raw
-        self._blank = raw.serialize()
         self._versions = dict.fromkeys(schema.tables, 0)
         self._used: set[str] = set()
         self._tables = cache(_tables)
         event.listen(self._engine, "before_cursor_execute", self._hear)
 
     def clear(self) -> None:
-        """Empties it."""
-        self.raw.deserialize(self._blank)
+        """Empties it. Its statements stay prepared, which they would not in another file."""
+        for table in schema.tables:
+            self.raw.execute(f"DELETE FROM {table}")
 
     @property
     def written(self) -> int:
@@ -87,8 +87,9 @@ class Store:
         self._used |= self._tables(statement)
 
     def quiet_until(self, now: int) -> float:
-        """The first of all times in the database that has not come at `now`."""
-        return min((row[0] for row in self.raw.execute(_TIMES, (now,)) if row[0] is not None), default=inf)
+        """The first time that has not come at `now`, of all in the tables that the last transaction had to do with."""
+        query = _times(frozenset(self._used))
+        return min((row[0] for row in self.raw.execute(query, (now,)) if row[0] is not None), default=inf)
 
     def rows(self, query: str) -> list[Any]:
         """What a query finds, past SQLAlchemy."""
@@ -111,7 +112,7 @@ class Access:
     `committed` is called right after it, with whether it wrote something. Either may raise instead.
 
     A patrol that wrote nothing finds the same again as long as nobody writes to the tables that it looked at and no
-    time comes that stands anywhere in the database; then it is answered from memory: most of what loops do is this.
+    time comes that stands in one of them; then it is answered from memory: most of what loops do is this.
     """
 
     def __init__(
@@ -212,7 +213,7 @@ def _engine() -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
+        connection.connection.driver_connection.execute("BEGIN")  # type: ignore[union-attr]
 
     return engine
 
@@ -222,15 +223,20 @@ def away() -> Unavailable:
     return Unavailable("the database is away")
 
 
-_TIMES = " UNION ALL ".join(
-    f"SELECT min({column}) FROM {table} WHERE {column} > ?1"
-    for table, column in (
-        ("jobs", "due_at"),
-        ("jobs", f"deadline_at + {OVERDUE}"),
-        ("deliveries", "due_at"),
-        ("lanes", "paused_until"),
-        ("lanes", "next_at"),
-        ("paces", f"next_at - {HORIZON}"),
-        ("paces", "next_at"),
+_TIMES = {
+    "jobs": ("due_at", f"deadline_at + {OVERDUE}"),
+    "deliveries": ("due_at",),
+    "lanes": ("paused_until", "next_at"),
+    "paces": (f"next_at - {HORIZON}", "next_at"),
+}
+"""The times in a table that make a difference when they come."""
+
+
+@cache
+def _times(tables: frozenset[str]) -> str:
+    """Finds the next of each of those in these tables."""
+    found = ((table, time) for table in sorted(tables) for time in _TIMES.get(table, ()))
+    return (
+        " UNION ALL ".join(f"SELECT min({time}) FROM {table} WHERE {time} > ?1" for table, time in found)
+        or "VALUES (NULL)"
     )
-)

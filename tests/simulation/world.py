@@ -35,8 +35,7 @@ PATIENCE = 4 * HOUR
 """How long everything may take to come to rest once nothing goes wrong any more."""
 
 MOST_STEPS = 400_000
-STOPS = (3 * SECOND, 40 * SECOND, 75 * SECOND)
-NEVER = 1_000_000_000
+STOPS = (3 * SECOND, 40 * SECOND, 75 * SECOND, 75 * SECOND)
 PROVIDER_TIMEOUT = 15
 
 
@@ -138,16 +137,21 @@ class World:
             chance=self.chance,
         )
         host.process = process = Process(name, loop, around)
-        host.requests, host.dies, host.stops = 0, self._fated(self.plan.dies), self._fated(self.plan.stops)
+        host.requests = host.claims = 0
+        host.dies, host.stops = self._fated(self.plan.dies), self._fated(self.plan.stops)
         self._say(name, "starts")
         across(self.outside, loop, partial(self._insist_on_start, process))
 
     def _fated(self, likely: float) -> Fate | None:
         if self.chance.random() >= likely:
             return None
-        if self.chance.random() < 0.5:
-            return Fate(NEVER, self.chance.randint(1, 6))
-        return Fate(self.chance.randint(1, self.plan.steps), NEVER)
+        match self.chance.choice(("callbacks", "requests", "claims", "claims")):
+            case "callbacks":
+                return Fate(callbacks=self.chance.randint(1, self.plan.steps))
+            case "requests":
+                return Fate(requests=self.chance.randint(1, 6))
+            case _:
+                return Fate(claims=self.chance.randint(1, 4))
 
     async def _insist_on_start(self, process: Process) -> None:
         while True:
@@ -162,6 +166,8 @@ class World:
         for host in self.hosts:
             host.skew = 0
             self._start(host)
+            if host.process is not None:
+                host.process.calm_down()
 
     def _skew(self, host: Host, skew: int) -> None:
         if not self.calm:
@@ -227,6 +233,7 @@ class World:
 
     def _committed(self, host: Host, process: str, name: str, changed: bool) -> None:
         if changed:
+            host.claims += name.endswith(".claim")
             self.observer.committed(self.timeline.now, process, name, self.now() + host.skew)
         if not self.calm and self.chance.random() < self.plan.unheard:
             self._say(process, f"does not hear of its commit: {name}")

@@ -12,6 +12,7 @@ from databases import Postgres, postgres_server
 
 from tests.torture import blows, neighbours
 from tests.torture.judge import Row, judge
+from tests.torture.power import power_cut
 from tests.torture.server import PostgresServer
 from tests.torture.world import opened
 
@@ -53,6 +54,7 @@ SCENARIOS = {
     "stale-forwarder": Scenario(neighbours.stale_forwarder, ("postgres",)),
     "stale-submitter": Scenario(neighbours.stale_submitter, ("postgres",)),
     "guard": Scenario(neighbours.guarded, ("sqlite",)),
+    "power-cut": Scenario(power_cut, ("sqlite",)),
 }
 
 CHEAPEST = {
@@ -61,8 +63,10 @@ CHEAPEST = {
     "lease-not-checked": ("stale-submitter", "postgres"),
     "guard-off": ("guard", "sqlite"),
     "submit-retried-on-timeout": ("cuts", "sqlite"),
+    "synchronous-off": ("power-cut", "sqlite"),
+    "synchronous-normal": ("power-cut", "sqlite"),
 }
-"""For each promise that can be broken, where that shows soonest. Not waiting for the disk shows in a power cut only."""
+"""For each promise that can be broken, where that shows soonest."""
 
 
 class Databases:

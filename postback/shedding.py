@@ -1,0 +1,85 @@
+"""Overload: what would wait for too long is refused at once, before anything is done for it.
+
+A refusal must cost far less than what it refuses. This one is decided when the headers are there, and is an answer
+that was made beforehand: no body is kept, no token is read, no application runs.
+"""
+
+import itertools
+import time
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from receiver.problems import Problem
+
+log = structlog.get_logger()
+
+BURST = 2.0
+"""Seconds that a write may have to wait while many came at once."""
+
+STANDING = 1.0
+"""Seconds that it may have to wait when more have been coming than can be written, for longer than `PATIENCE`."""
+
+PATIENCE = 1.0
+"""Seconds within which a burst must have been worked off."""
+
+RETRY_SECONDS = (1, 2, 3, 4, 5)
+"""What `Retry-After` says, in turn: not all are to come back at once."""
+
+LOG_SECONDS = 1.0
+"""Between two lines of the log about it."""
+
+Wait = Callable[[], float]
+
+
+class Limit:
+    """Decides by how long one more would have to wait: a burst may, but no queue may stand."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def refuses(self, wait: float, now: float) -> bool:
+        """Whether a wait of so many seconds is too long at `now`, in seconds of any clock that only goes on."""
+        if not wait:
+            self._since = None
+            return False
+        if self._since is None:
+            self._since = now
+        return wait > (BURST if now - self._since < PATIENCE else STANDING)
+
+
+class Shedding:
+    """The limits of one process. `waits` tells, for the beginning of a path, how long a POST there would wait."""
+
+    def __init__(self, waits: Mapping[bytes, Wait], clock: Callable[[], float] = time.monotonic) -> None:
+        self._limits = {path: (wait, Limit()) for path, wait in waits.items()}
+        self._clock = clock
+        self._answers = itertools.cycle([_answer(seconds) for seconds in RETRY_SECONDS])
+        self._refused = 0
+        self._told_at = float("-inf")
+
+    def refusal(self, method: bytes, target: bytes) -> bytes | None:
+        """The whole answer to a request that is refused; None for one that may go on."""
+        if method != b"POST":
+            return None
+        for path, (wait, limit) in self._limits.items():
+            if target.startswith(path):
+                now = self._clock()
+                return self._refuse(now) if limit.refuses(wait(), now) else None
+        return None
+
+    def _refuse(self, now: float) -> bytes:
+        self._refused += 1
+        if now - self._told_at >= LOG_SECONDS:
+            log.warning("overloaded", refused=self._refused)
+            self._told_at, self._refused = now, 0
+        return next(self._answers)
+
+
+def _answer(seconds: int) -> bytes:
+    problem = Problem(
+        "unavailable", "Too much is waiting to be stored; send it again.", headers={"Retry-After": str(seconds)}
+    )
+    response = problem.response()
+    headers = b"".join(b"%s: %s\r\n" % header for header in response.raw_headers)
+    return b"HTTP/1.1 503 Service Unavailable\r\n%s\r\n%s" % (headers, bytes(response.body))

@@ -1,0 +1,89 @@
+"""A database with work in it: jobs whose results are still to come, and deliveries that are due."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from builders import owe, subscribed
+from sqlalchemy import Connection, insert
+
+from ledger.clock import DAY, system_now
+from ledger.job import Job
+from ledger.keys import SecretKeys
+from ledger.ledger import Ledger, open_database
+from ledger.moment import Moment
+from ledger.schema import jobs
+from ledger.tokens import CallbackTokens
+from receiver.signing import new_secret
+
+from .generator import request
+
+SECRET = "a secret key for measurements of our own"
+KEYS = SecretKeys([SECRET])
+SEALED = KEYS.encrypt(new_secret(lambda count: b"s" * count))
+PART = 1_000
+SETTINGS = {"POSTBACK_SECRET_KEYS": SECRET, "POSTBACK_ALLOW_NETWORKS": "127.0.0.0/8"}
+
+RESULT = (Path(__file__).parents[1] / "samples" / "acedata_callback.json").read_bytes()
+TASK = b"6a97bf49-df50-4129-9e46-119aa9fca73c"
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """One callback that a provider has yet to make: for which job, and its bytes on the wire."""
+
+    job_id: str
+    body: bytes
+    wire: bytes
+
+
+async def expecting(url: str, count: int, hook: str) -> list[Owed]:
+    """Fills a new database with jobs at a provider and one subscriber at `hook`; the callbacks that are to come."""
+    ledger = Ledger(await open_database(url))
+    try:
+        await ledger.database.migrate()
+        await subscribed(ledger, url=hook, sealed_secret=SEALED, max_in_flight=64)
+        tokens = CallbackTokens(KEYS, system_now)
+        owed: list[Owed] = []
+        for start in range(0, count, PART):
+            for job in await ledger.write(_pending, range(start, min(count, start + PART))):
+                body = RESULT.replace(TASK, (job.task_id or "").encode())
+                owed.append(Owed(job.id, body, request(f"/callbacks/{tokens.mint(job.id, job.provider)}", body)))
+        return owed
+    finally:
+        await ledger.close()
+
+
+async def owing(url: str, count: int, hook: str) -> None:
+    """Fills a new database with deliveries that are due, all of one subscriber at `hook`."""
+    ledger = Ledger(await open_database(url))
+    try:
+        await ledger.database.migrate()
+        one = await subscribed(ledger, url=hook, sealed_secret=SEALED, max_in_flight=64)
+        for _ in range(0, count, PART):
+            await owe(ledger, one.id, min(PART, count))
+    finally:
+        await ledger.close()
+
+
+def _pending(connection: Connection, moment: Moment, numbers: Sequence[int]) -> list[Job]:
+    made = [
+        Job(
+            id=moment.id("job"),
+            provider="acedata",
+            model="flux-dev",
+            status="pending",
+            input={"prompt": "a white siamese cat", "action": "generate"},
+            parameters={"size": "1024x1024"},
+            metadata={"order": number},
+            created_at=moment.now,
+            task_id=f"6a97bf49-df50-4129-9e46-{number:012}",
+            submitted_at=moment.now,
+            due_at=moment.now + DAY,
+            deadline_at=moment.now + DAY,
+            sequence=0,
+        )
+        for number in numbers
+    ]
+    connection.execute(insert(jobs), [asdict(job) for job in made])
+    return made
