@@ -1,18 +1,21 @@
 """SQLite: one process, one write connection, group commit.
 
 Why it is shaped so: SQLite before 3.51.3 can corrupt a WAL when two connections write or checkpoint at once; a
-cancelled await on aiosqlite may have committed, or may leave a transaction open that swallows somebody else's rows;
-and `synchronous=FULL` costs one fsync a commit. So all writes go through one long-lived task that commits whatever
-waits together, and requests await a future.
+cancelled await may have committed, or may leave a transaction open that swallows somebody else's rows; and
+`synchronous=FULL` costs one fsync a commit. So all writes go through one long-lived task that commits whatever waits
+together, each group in one visit to a thread of its own, which nothing can cancel; requests await a future. Reads have
+connections of aiosqlite.
 """
 
 import asyncio
 import os
 import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -36,8 +39,9 @@ class SqliteDatabase:
 
     def __init__(self, path: Path, lock: FileLock) -> None:
         self._lock = lock
-        self._writing = _engine(path, read_only=False)
-        self._reading = _engine(path, read_only=True)
+        self._writing = _writing_engine(path)
+        self._reading = _reading_engine(path)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-writer")
         self._waiting: asyncio.Queue[_Unit[Any] | None] = asyncio.Queue()
         self._turns = Turns(MAX_GROUP)
         self._writer: asyncio.Task[None] | None = None
@@ -65,8 +69,7 @@ class SqliteDatabase:
             )
         database = cls(path, lock)
         try:
-            async with database._writing.connect() as connection:
-                await connection.run_sync(_check)
+            await database._in_thread(_check, database._writing)
         except SQLAlchemyError as error:
             await database._dispose()
             raise CannotOpen(
@@ -125,8 +128,12 @@ class SqliteDatabase:
     async def _dispose(self) -> None:
         # Readers first: the last connection to close checkpoints the WAL, and that must be the writer.
         await self._reading.dispose()
-        await self._writing.dispose()
+        await self._in_thread(self._writing.dispose)
+        self._thread.shutdown(wait=False)
         self._lock.release()
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     async def _write_groups(self) -> None:
         closing = False
@@ -143,8 +150,7 @@ class SqliteDatabase:
     async def _commit(self, units: "list[_Unit[Any]]") -> None:
         """One transaction for all; a unit that fails is rolled back to its own savepoint."""
         try:
-            async with self._writing.begin() as connection:
-                await connection.run_sync(_run_all, units)
+            await self._in_thread(_run_all, self._writing, units)
         except (SQLAlchemyError, OSError, Unavailable) as error:
             for unit in units:
                 unit.fail(Unavailable(f"the database could not be written: {_reason(error)}"))
@@ -188,9 +194,10 @@ class _Unit(Generic[T]):
             self.done.set_exception(error)
 
 
-def _run_all(connection: Connection, units: "list[_Unit[Any]]") -> None:
-    for unit in units:
-        unit.run(connection)
+def _run_all(engine: Engine, units: "list[_Unit[Any]]") -> None:
+    with engine.begin() as connection:
+        for unit in units:
+            unit.run(connection)
 
 
 def _spoils_the_group(error: DBAPIError) -> bool:
@@ -214,29 +221,38 @@ def _reason(error: BaseException) -> str:
     return str(cause) or type(cause).__name__
 
 
-def _engine(path: Path, *, read_only: bool) -> AsyncEngine:
-    engine = create_async_engine(
-        f"sqlite+aiosqlite:///{path}",
-        **(
-            {"poolclass": AsyncAdaptedQueuePool, "pool_size": READERS, "max_overflow": 0}
-            if read_only
-            else {"poolclass": StaticPool}
-        ),
-    )
-    pragmas = [
-        "PRAGMA journal_mode = WAL",
-        "PRAGMA synchronous = FULL",
-        "PRAGMA fullfsync = ON",
-        "PRAGMA busy_timeout = 5000",
-        "PRAGMA temp_store = MEMORY",
-        "PRAGMA journal_size_limit = 67108864",  # else a WAL that grew once stays that large
-        "PRAGMA secure_delete = ON",  # what is erased is gone from the file too
-        "PRAGMA cache_size = -32768",
-    ]
-    if read_only:
-        pragmas = ["PRAGMA busy_timeout = 5000", "PRAGMA query_only = ON"]
+_WRITING = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA fullfsync = ON",
+    "PRAGMA busy_timeout = 5000",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA journal_size_limit = 67108864",  # else a WAL that grew once stays that large
+    "PRAGMA secure_delete = ON",  # what is erased is gone from the file too
+    "PRAGMA cache_size = -32768",
+)
+_READING = ("PRAGMA busy_timeout = 5000", "PRAGMA query_only = ON")
 
-    @event.listens_for(engine.sync_engine, "connect")
+
+def _writing_engine(path: Path) -> Engine:
+    # It is opened, used and closed on the writer's thread, but closed by the garbage collector on any.
+    engine = create_engine(
+        f"sqlite+pysqlite:///{path}", poolclass=StaticPool, connect_args={"check_same_thread": False}
+    )
+    _configure(engine, _WRITING, "BEGIN IMMEDIATE")
+    return engine
+
+
+def _reading_engine(path: Path) -> AsyncEngine:
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{path}", poolclass=AsyncAdaptedQueuePool, pool_size=READERS, max_overflow=0
+    )
+    _configure(engine.sync_engine, _READING, "BEGIN")
+    return engine
+
+
+def _configure(engine: Engine, pragmas: Sequence[str], begins: str) -> None:
+    @event.listens_for(engine, "connect")
     def configure(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # transactions begin where we say so, not where the driver guesses
         cursor = connection.cursor()
@@ -244,18 +260,17 @@ def _engine(path: Path, *, read_only: bool) -> AsyncEngine:
             for pragma in pragmas:
                 cursor.execute(pragma)
         except sqlite3.Error:
-            connection.close()  # nobody else knows it yet, and its thread would outlive us
+            connection.close()  # nobody else knows it yet, and aiosqlite's thread would outlive us
             raise
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
-
-    return engine
+        connection.exec_driver_sql(begins)
 
 
-def _check(connection: Connection) -> None:
-    found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+def _check(engine: Engine) -> None:
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
     if found != "ok":
         raise CannotOpen(f"the database is damaged ({found}). Restore it from a backup, or move the file away")

@@ -22,7 +22,11 @@ SECRET = "a secret key for measurements of our own"
 KEYS = SecretKeys([SECRET])
 SEALED = KEYS.encrypt(new_secret(lambda count: b"s" * count))
 PART = 1_000
-SETTINGS = {"POSTBACK_SECRET_KEYS": SECRET, "POSTBACK_ALLOW_NETWORKS": "127.0.0.0/8"}
+SETTINGS = {
+    "POSTBACK_SECRET_KEYS": SECRET,
+    "POSTBACK_ALLOW_NETWORKS": "127.0.0.0/8",
+    "PYTHONUNBUFFERED": 1,  # so that it is started as users start it, and not forked
+}
 
 RESULT = (Path(__file__).parents[1] / "samples" / "acedata_callback.json").read_bytes()
 TASK = b"6a97bf49-df50-4129-9e46-119aa9fca73c"

@@ -2,7 +2,6 @@
 written, nothing is acknowledged that is not committed, and the next write works."""
 
 import asyncio
-import gc
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from sqlalchemy import Connection, text
 from ledger.database import Database, Work
 from ledger.errors import Unavailable
 from ledger.postgres import PostgresDatabase
-from ledger.sqlite import SqliteDatabase, _Unit
+from ledger.sqlite import SqliteDatabase
 from tests.cancellation.cut import cut, quiet
 from tests.cancellation.paths import PATHS, Make, Said
 from tests.cancellation.world import Remembered, Watching, World, forget, opened, remembered
@@ -109,27 +108,6 @@ async def cut_everywhere(world: World, make: Make, path: Path, *, late: bool) ->
 @pytest.mark.parametrize("name", PATHS)
 async def test_a_cancelled_caller_leaves_all_or_nothing(world: World, name: str, late: bool, tmp_path: Path) -> None:
     assert await cut_everywhere(world, PATHS[name], tmp_path / "postback.sqlite3", late=late) >= 3
-
-
-class InTheirOwnTask(SqliteDatabase):
-    """What `SqliteDatabase` must not be: its transactions run in the task of whoever asks."""
-
-    async def write(self, work: Work[Any]) -> Any:
-        unit = _Unit(work)
-        await self._commit([unit])
-        return await unit.done
-
-
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_transactions_in_the_callers_task_would_be_found(world: World, tmp_path: Path) -> None:
-    world.ledger.database.__class__ = InTheirOwnTask
-    gc.disable()  # collecting the garbage would end the transaction, sooner or later
-    try:
-        with pytest.raises(AssertionError, match=r"holds the database|holds its snapshot|half of|without a commit"):
-            await cut_everywhere(world, PATHS["resubmit"], tmp_path / "postback.sqlite3", late=False)
-    finally:
-        gc.enable()
-        world.ledger.database.__class__ = SqliteDatabase
 
 
 class Hasty(SqliteDatabase):

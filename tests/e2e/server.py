@@ -96,8 +96,8 @@ class Server:
 
     def _ready(self) -> bool:
         assert self._process is not None
-        if self._process.poll() is not None:
-            raise RuntimeError(f"the server ended with {self._process.returncode}:\n{self.log}")
+        if (code := self._process.poll()) is not None:
+            raise RuntimeError(f"the server ended with {code}:\n{self.log}")
         try:
             return httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code == 200
         except httpx.TransportError:

@@ -42,7 +42,7 @@ def pragma(connection: Connection, name: str) -> object:
 
 async def test_writes_that_wait_commit_together(database: SqliteDatabase) -> None:
     commits = []
-    event.listen(database._writing.sync_engine, "commit", commits.append)
+    event.listen(database._writing, "commit", commits.append)
     answers = await asyncio.gather(*(database.write(lambda c, n=n: add(c, n)) for n in range(200)))
     assert answers == list(range(200))
     assert await database.read(numbers) == list(range(200))

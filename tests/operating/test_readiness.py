@@ -20,10 +20,9 @@ async def pragma(stage: Stage, words: str) -> None:
     database = stage.ledger.database
     assert isinstance(database, SqliteDatabase)
     # Below SQLAlchemy, which would begin a transaction first.
-    async with database._writing.connect() as connection:
-        raw = await connection.get_raw_connection()
-        assert raw.driver_connection is not None
-        await raw.driver_connection.execute_fetchall(f"PRAGMA {words}")
+    raw = database._writing.raw_connection()
+    raw.cursor().execute(f"PRAGMA {words}").fetchall()
+    raw.close()
 
 
 async def size(stage: Stage) -> int:

@@ -124,7 +124,8 @@ def retries_keep_to_the_schedule(step: Step) -> Iterator[str]:
             if ended_at > step.now:
                 continue  # the clock stepped back meanwhile: nobody can say how long it waits
             wait = (after.due_at or 0) - ended_at
-            if tries == len(schedule) or wait < schedule[tries] * JITTER - 1:
+            # A clock that stepped back during the attempt makes the wait look shorter by as much.
+            if tries == len(schedule) or wait < schedule[tries] * JITTER - 1 - step.plan.steps_back:
                 yield f"{after.id} is tried again after {wait} ms, against its schedule"
 
 

@@ -63,6 +63,12 @@ class Plan:
     redeliveries: tuple[int, ...]
     failures: int
 
+    @property
+    def steps_back(self) -> int:
+        """How far a clock may step back in one step, at most, in milliseconds."""
+        sizes = [0, *(size for _, _, size in self.skews)]
+        return max(sizes) - min(sizes)
+
 
 def drawn(seed: int) -> Plan:
     """The plan of a seed."""
