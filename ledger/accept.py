@@ -4,17 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
-from ledger import artifacts, jobs
+from ledger import artifacts, bulk, jobs
 from ledger.moment import Moment
 from ledger.outbox import Outbox
 from ledger.schema import artifacts as artifact_table
 from ledger.schema import callbacks
 from ledger.verdict import KEPT_COPIES, Reading, rule
-
-_ADD_COPIES = insert(callbacks)
-_ADD_IMAGES = insert(artifact_table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +58,8 @@ def accept(
         if job.callback_counts.get(ruling.verdict, 0) <= KEPT_COPIES:
             copies.append(_copy(arrival, ruling.verdict, job.task_id, moment))
     jobs.save(connection, list(changed.values()))
-    if copies:
-        connection.execute(_ADD_COPIES, copies)
-    if images:
-        connection.execute(_ADD_IMAGES, images)
+    bulk.add(connection, callbacks, copies)
+    bulk.add(connection, artifact_table, images)
     outbox.write()
     return verdicts
 

@@ -20,6 +20,9 @@ compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 """JSON without spaces, text in any script as itself."""
 
 
+_read = json.JSONDecoder().raw_decode  # what `compact` wrote: nothing stands around it
+
+
 class Json(TypeDecorator[Any]):
     """A JSON value as text. Not JSONB: PostgreSQL refuses `\\u0000` there, and numbers must stay as they came."""
 
@@ -30,7 +33,7 @@ class Json(TypeDecorator[Any]):
         return None if value is None else compact(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        return None if value is None else json.loads(value)
+        return None if value is None else _read(value)[0]
 
 
 class Words(TypeDecorator[str]):

@@ -159,7 +159,7 @@ def _with_artifacts(job: Job, rows: Sequence[Row[Any]]) -> Job:
         {**result, "artifact": _facts(kept[position]) if position in kept else None}
         for position, result in enumerate(job.results or ())
     ]
-    return replace(job, results=results).warned(*_warnings(rows))
+    return job._replace(results=results).warned(*_warnings(rows))
 
 
 def _facts(row: Row[Any]) -> dict[str, Any]:

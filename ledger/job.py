@@ -1,13 +1,14 @@
 """A job as the ledger keeps it, and how it reads on the wire."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from operator import itemgetter
+from typing import Any, NamedTuple, Self
 
 from sqlalchemy import Row
 
 from ledger.clock import rfc3339
 from ledger.lifecycle import JOB, may
+from ledger.schema import jobs
 
 Link = Callable[[str], str]
 """An artifact's id to the URL where anybody who has it is served the image."""
@@ -16,9 +17,8 @@ MAX_WARNINGS = 20
 _UNWATCHED = ("lost", "unconfirmed")
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One row of `jobs`; the fields are its columns."""
+class Job(NamedTuple):
+    """One row of `jobs`; the fields are its columns. A tuple, because each callback makes four of them."""
 
     id: str
     provider: str
@@ -33,7 +33,7 @@ class Job:
     metrics: dict[str, Any] | None = None
     usage: dict[str, Any] | None = None
     error: dict[str, str] | None = None
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = []  # noqa: RUF012 - nothing of a job is changed in place
     resubmit_of: str | None = None
     submitted_at: int | None = None
     finished_at: int | None = None
@@ -47,7 +47,7 @@ class Job:
     woken: bool = False
     provider_status: str | None = None
     sequence: int = 0
-    callback_counts: dict[str, int] = field(default_factory=dict)
+    callback_counts: dict[str, int] = {}  # noqa: RUF012
     idempotency_key: str | None = None
     idempotency_digest: str | None = None
     subscribers: list[str] | None = None
@@ -55,8 +55,8 @@ class Job:
 
     @classmethod
     def of(cls, row: Row[Any]) -> Self:
-        """The job of a whole row."""
-        return cls(**row._mapping)
+        """The job of a whole row of `select(jobs)`."""
+        return cls._make(_in_order(row))
 
     @property
     def final(self) -> bool:
@@ -68,11 +68,13 @@ class Job:
             raise ValueError(f"a job cannot go from {self.status} to {to}")
         if JOB[to].final or to in _UNWATCHED:
             changes = {"due_at": None, "finished_at": now if JOB[to].final or to == "lost" else None, **changes}
-        return replace(self, status=to, **changes)
+        return self._replace(status=to, **changes)
 
     def warned(self, *warnings: str) -> Self:
         """The job with further warnings, none twice, and only so many: providers can be inventive."""
-        return replace(self, warnings=list(dict.fromkeys([*self.warnings, *warnings]))[:MAX_WARNINGS])
+        if not warnings:
+            return self
+        return self._replace(warnings=list(dict.fromkeys([*self.warnings, *warnings]))[:MAX_WARNINGS])
 
     def document(self, link: Link | None = None) -> dict[str, Any]:
         """The job on the wire: what the API answers and notifications carry. Never its callback URL.
@@ -98,6 +100,9 @@ class Job:
             "finished_at": _time(self.finished_at),
             "resubmit_of": self.resubmit_of,
         }
+
+
+_in_order = itemgetter(*(jobs.columns.keys().index(name) for name in Job._fields))
 
 
 def _result(result: dict[str, Any], link: Link | None) -> dict[str, Any]:

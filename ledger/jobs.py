@@ -1,13 +1,13 @@
 """Jobs: recording, finding, cancelling, resubmitting."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from ledger import history, one_offs
+from ledger import bulk, history, one_offs
 from ledger.errors import KeyReused, NotFound, Refused
 from ledger.history import Entry
 from ledger.job import Job
@@ -30,10 +30,7 @@ _FIXED = (
     "subscribers",
     "notify_id",
 )
-_CHANGING = [column.name for column in fields(Job) if column.name not in _FIXED]
-_UPDATE = (
-    update(jobs).where(jobs.c.id == bindparam("this_id")).values({name: bindparam(f"new_{name}") for name in _CHANGING})
-)
+_SAVED = ["id", *(name for name in Job._fields if name not in _FIXED)]
 _LOCK = select(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True))).order_by(jobs.c.id).with_for_update()
 
 
@@ -142,11 +139,7 @@ def lock_one(connection: Connection, job_id: str) -> Job:
 
 def save(connection: Connection, changed: Sequence[Job]) -> None:
     """Writes jobs that this transaction holds."""
-    if changed:
-        connection.execute(
-            _UPDATE,
-            [{"this_id": job.id} | {f"new_{name}": getattr(job, name) for name in _CHANGING} for job in changed],
-        )
+    bulk.change(connection, jobs, [{name: getattr(job, name) for name in _SAVED} for job in changed])
 
 
 def cancel(connection: Connection, moment: Moment, job_id: str, *, at_provider: bool = False) -> Job:
@@ -244,4 +237,4 @@ def _insert(connection: Connection, new: Sequence[Job]) -> None:
     if new:
         # In one order for everybody, so that two processes never wait for each other's keys in a circle.
         by_key = sorted(new, key=lambda job: job.idempotency_key or "")
-        connection.execute(insert(jobs), [asdict(job) for job in by_key])
+        connection.execute(insert(jobs), [job._asdict() for job in by_key])

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
-from ledger import serial
+from ledger import bulk, serial
 from ledger.audience import Audience, Reader
 from ledger.clock import rfc3339
 from ledger.columns import compact
@@ -17,8 +17,6 @@ from ledger.schema import deliveries, notifications
 
 TRIAL = 0
 """The sequence of a notification that only tries something out; what tells of a job counts from 1."""
-
-_ADD_DELIVERIES = insert(deliveries)
 
 
 def body(event: str, at: int, data: dict[str, Any]) -> bytes:
@@ -48,7 +46,7 @@ class Outbox:
         readers = self._audience.of(event, job)
         if event in ONLY_IF_WANTED and not readers:
             return job
-        job = replace(job, sequence=job.sequence + 1)
+        job = job._replace(sequence=job.sequence + 1)
         data = {**job.document(self._link), "sequence": job.sequence}
         self._add(event, job.id, job.sequence, data, readers)
         return job
@@ -69,10 +67,9 @@ class Outbox:
     def write(self) -> None:
         """Writes what was collected."""
         if self._notifications:
-            numbered = insert(notifications).values(serial=serial.take(self._connection))
-            self._connection.execute(numbered, self._notifications)
-        if self._deliveries:
-            self._connection.execute(_ADD_DELIVERIES, self._deliveries)
+            number = serial.take(self._connection)
+            bulk.add(self._connection, notifications, self._notifications, serial=number)
+        bulk.add(self._connection, deliveries, self._deliveries)
 
     def _add(
         self, event: str, job_id: str | None, sequence: int, data: dict[str, Any], readers: Sequence[Reader]

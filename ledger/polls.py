@@ -1,7 +1,7 @@
 """Jobs that are asked about: claimed when due, put off to their next time behind a fence."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 
 from sqlalchemy import Connection, Integer, bindparam, func, select, update
@@ -106,7 +106,7 @@ def claim(connection: Connection, moment: Moment, budgets: Mapping[str, Budget],
         slots = reserve(connection, moment, pace_of(provider), budget.rate, ceil(len(rows) / budget.batch))
         times = [time for time in slots.times for _ in range(budget.batch)]
         claimed += [
-            Claimed(replace(job := Job.of(row), lease=job.lease + 1, due_at=slot + lease), slot)
+            Claimed((job := Job.of(row))._replace(lease=job.lease + 1, due_at=slot + lease), slot)
             for row, slot in zip(rows, times, strict=False)
         ]
         if len(times) < len(rows) or len(rows) == limit:
@@ -135,7 +135,7 @@ def settle(connection: Connection, moment: Moment, asked: Sequence[Asked]) -> li
             job = outbox.announce(job.moved("lost", moment.now, error={"code": "Lost", "message": one.lost}), "lost")
             entries.append(Entry(job.id, moment.now, "lost", one.lost))
         else:
-            job = replace(job, due_at=one.due_at, polls=job.polls + 1, woken=False)
+            job = job._replace(due_at=one.due_at, polls=job.polls + 1, woken=False)
             if one.reading is not None:
                 job, passed = progressed(job, one.reading, moment.now)
                 for state in passed:

@@ -5,7 +5,6 @@ job holds, and no other unresolved submission of that model in the window.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 from sqlalchemy import Connection, bindparam, func, select
 
@@ -95,7 +94,7 @@ def adopt(connection: Connection, moment: Moment, job_id: str, rows: Sequence[Li
 
 def _next_look(job: Job, now: int) -> Job:
     due_at = now + _LOOKS[job.polls] if job.polls < len(_LOOKS) else None
-    return replace(job, due_at=due_at, polls=job.polls + 1)
+    return job._replace(due_at=due_at, polls=job.polls + 1)
 
 
 def _rivals(connection: Connection, job: Job) -> int:

@@ -17,6 +17,7 @@ from ledger.keys import SecretKeys
 MAX_AHEAD = 5 * MINUTE
 BLANK = b"[callback token]"
 _SALT = "postback.callback-token.v1"
+_BEGINS = b"WyJqb2Jf"
 _LIKE_A_TOKEN = re.compile(
     rb"WyJqb2Jf(?=((?:(?!WyJqb2Jf)[A-Za-z0-9_-]){4,200}\.[A-Za-z0-9_-]{4,12}\.[A-Za-z0-9_-]{43}))"
 )
@@ -34,9 +35,17 @@ class CallbackTokens:
     def __init__(self, keys: SecretKeys, clock: Clock) -> None:
         self._clock = clock
 
+        derived: dict[Any, bytes] = {}
+
         class Signer(TimestampSigner):
             def get_timestamp(self) -> int:
                 return clock() // 1_000
+
+            def derive_key(self, secret_key: Any = None) -> bytes:
+                # The same each time, and half of what a check costs.
+                if secret_key not in derived:
+                    derived[secret_key] = super().derive_key(secret_key)
+                return derived[secret_key]
 
         self._serializer = URLSafeTimedSerializer(
             keys.subkeys("callback-token"),
@@ -65,6 +74,8 @@ class CallbackTokens:
 
     def blank(self, text: bytes) -> bytes:
         """The text without our own tokens: providers echo the callback_url, and what they say is stored and shown."""
+        if _BEGINS not in text:
+            return text
         parts, end = [], 0
         for found in _LIKE_A_TOKEN.finditer(text):
             if self._ours(found[0] + found[1]):

@@ -43,7 +43,8 @@ class BoundedProtocol(HttpToolsProtocol):
     HEAD_SECONDS = 10.0
     BODY_SECONDS = 30.0
 
-    _deadline: asyncio.TimerHandle | None = None
+    _deadline: float | None = None
+    _timer: asyncio.TimerHandle | None = None
     _in_body = False
     _head_size = 0
     _refusal: bytes | None = None
@@ -62,7 +63,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._within(self.HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._unset_deadline()
+        self._deadline = None
+        if self._timer is not None:
+            self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -97,7 +100,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._in_body = False
         self._head_size = 0
-        self._unset_deadline()
+        self._deadline = None
         if self._refusal is None:
             super().on_message_complete()
         else:
@@ -113,16 +116,26 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _within(self, seconds: float) -> None:
-        self._unset_deadline()
-        self._deadline = self.loop.call_later(seconds, self._give_up, HTTPStatus.REQUEST_TIMEOUT)
+        """Moves the deadline. The timer stays where it is and looks for itself: one a request would cost more than all
+        else that happens here."""
+        self._deadline = self.loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._deadline:
+            self._look_at(self._deadline)
 
-    def _unset_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+    def _look_at(self, time: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_at(time, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._deadline is not None and self.loop.time() < self._deadline:
+            self._look_at(self._deadline)
+        elif self._deadline is not None:
+            self._give_up(HTTPStatus.REQUEST_TIMEOUT)
 
     def _give_up(self, status: HTTPStatus) -> None:
-        self._unset_deadline()
+        self._deadline = None
         if self.transport.is_closing():
             return
         started = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete

@@ -1,9 +1,10 @@
 """Structured logs: JSON for programs, plain lines on a terminal. No URL of a callback is ever logged."""
 
 import contextlib
+import json
 import logging
 import sys
-from typing import TextIO, cast
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -20,7 +21,7 @@ def configure(level: int = logging.INFO, stream: TextIO | None = None) -> None:
     stream = stream or sys.stderr
     to_person = stream.isatty()
     stream = cast(TextIO, _Forgiving(stream))
-    shown = structlog.dev.ConsoleRenderer() if to_person else structlog.processors.JSONRenderer()
+    shown = structlog.dev.ConsoleRenderer() if to_person else structlog.processors.JSONRenderer(_as_json)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -35,6 +36,13 @@ def configure(level: int = logging.INFO, stream: TextIO | None = None) -> None:
     logging.basicConfig(stream=stream)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+_encode = json.JSONEncoder(default=repr).encode
+
+
+def _as_json(event: Any, **_: Any) -> str:
+    return _encode(event)
 
 
 class _Forgiving:

@@ -20,16 +20,19 @@ def check_kind(headers: Headers) -> None:
 
 async def read(request: Request, limit: int) -> bytes:
     """The body, at most `limit` bytes of it. Raises `Problem`."""
-    too_large = Problem("too-large", f"The body may have at most {limit} bytes.", headers={"Connection": "close"})
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and (len(declared) > MAX_DIGITS or int(declared) > limit):
-        raise too_large
+        raise _too_large(limit)
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
             if len(body) > limit:
-                raise too_large
+                raise _too_large(limit)
     except ClientDisconnect:
         raise Problem("bad-request", "The connection ended before the body did.") from None
     return bytes(body)
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem("too-large", f"The body may have at most {limit} bytes.", headers={"Connection": "close"})

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from ledger.accept import Arrival, accept
 from ledger.batch import Batch
+from ledger.callbacks import VERDICTS
 from ledger.errors import Unavailable
 from ledger.ledger import Ledger
 from ledger.moment import Moment
@@ -68,7 +69,7 @@ class Intake:
         self._wake()
         if verdict == "invalid":
             raise Problem("bad-callback", fault or "The callback's task_id is not that of its job.")
-        return JSONResponse({"verdict": verdict})
+        return _ANSWERS[verdict]
 
     def wait(self) -> float:
         """About how many seconds a callback would wait to be stored if it came now."""
@@ -85,6 +86,10 @@ class Intake:
             key = name.decode("latin-1").lower()
             received[key] = f"{received[key]}, {text}" if key in received else text
         return received
+
+
+_ANSWERS: Mapping[str, Response] = {verdict: JSONResponse({"verdict": verdict}) for verdict in VERDICTS}
+"""Made once; an answer can be sent any number of times."""
 
 
 def _read(provider: Provider, body: bytes) -> tuple[Reading | None, str | None]:

@@ -1,7 +1,7 @@
 """A database with work in it: jobs whose results are still to come, and deliveries that are due."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from builders import owe, subscribed
@@ -89,5 +89,5 @@ def _pending(connection: Connection, moment: Moment, numbers: Sequence[int]) -> 
         )
         for number in numbers
     ]
-    connection.execute(insert(jobs), [asdict(job) for job in made])
+    connection.execute(insert(jobs), [job._asdict() for job in made])
     return made

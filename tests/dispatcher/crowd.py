@@ -142,7 +142,7 @@ def _crowd(connection: Connection, moment: Moment, world: World, count: int) -> 
         job = Job(moment.id("job"), "dashscope", "flux-schnell", "pending", {"prompt": "x"}, {}, {}, moment.now)
         due_at = moment.now + number % 1_000
         times = {"submitted_at": moment.now, "due_at": due_at, "deadline_at": moment.now + DAY}
-        rows.append(asdict(replace(job, task_id=task.id, **times)))
+        rows.append(job._replace(task_id=task.id, **times)._asdict())
     connection.execute(insert(table), rows)
     return finishes
 

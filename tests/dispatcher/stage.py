@@ -1,7 +1,6 @@
 """A dispatcher on a stage: virtual time, a real ledger, and fakes only at the wire."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -100,8 +99,8 @@ class Stage:
         """So many more of a job; their task_ids are numbered."""
 
         def add(connection: Connection, moment: Moment) -> None:
-            numbered = (replace(job, id=moment.id("job"), task_id=job.task_id and f"more-{n}") for n in range(count))
-            connection.execute(table.insert(), [asdict(one) for one in numbered])
+            numbered = (job._replace(id=moment.id("job"), task_id=job.task_id and f"more-{n}") for n in range(count))
+            connection.execute(table.insert(), [one._asdict() for one in numbered])
 
         await self.ledger.write(add)
 

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 from builders import NOW
 
@@ -76,7 +74,7 @@ def test_a_job_moves_only_where_the_table_lets_it(status: str, to: str) -> None:
             job.moved(to, NOW + 1)
         return
     moved = job.moved(to, NOW + 1, task_id="t")
-    assert replace(moved, status=status, due_at=job.due_at, finished_at=None, task_id=None) == job
+    assert moved._replace(status=status, due_at=job.due_at, finished_at=None, task_id=None) == job
     ended = JOB[to].final or to == "lost"
     assert moved.finished_at == (NOW + 1 if ended else None)
     assert moved.due_at == (None if ended or to == "unconfirmed" else NOW)

@@ -73,6 +73,7 @@ class Held:
 
     def __init__(self, ledger: Ledger, work: Callable[..., Any] = happen) -> None:
         self._written, self._end = asyncio.Event(), asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self._spoilt = False
         self._work = work
         self._task = asyncio.create_task(ledger.write(self._hold))
@@ -93,8 +94,11 @@ class Held:
 
     def _hold(self, connection: Connection, moment: Moment) -> Any:
         done = self._work(connection, moment)
-        self._written.set()
-        await_(self._end.wait())
+        self._loop.call_soon_threadsafe(self._written.set)
+        if connection.dialect.name == "sqlite":  # on the writer's thread
+            asyncio.run_coroutine_threadsafe(self._end.wait(), self._loop).result(10)
+        else:
+            await_(self._end.wait())
         if self._spoilt:
             raise ZeroDivisionError
         return done

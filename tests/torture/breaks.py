@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection
 from sqlalchemy.util import await_
 
 from dispatcher.client import ProviderClient
@@ -82,7 +82,7 @@ def lease_not_checked() -> None:
 
     def start(connection: Connection, moment: Any, claims: Any) -> list[bool]:
         held = jobs.lock(connection, (job_id for job_id, _ in claims))
-        jobs.save(connection, [replace(job, sending=True) for job in held.values() if job.status == "submitting"])
+        jobs.save(connection, [job._replace(sending=True) for job in held.values() if job.status == "submitting"])
         return [True] * len(claims)
 
     submissions.start = start
@@ -118,17 +118,6 @@ BREAKS = {
 
 
 def _synchronous(mode: str) -> None:
-    make = sqlite._engine
-
-    def engine(*arguments: Any, **options: Any) -> Any:
-        made = make(*arguments, **options)
-
-        @event.listens_for(made.sync_engine, "connect")
-        def configure(connection: Any, _: Any) -> None:
-            cursor = connection.cursor()
-            cursor.execute(f"PRAGMA synchronous = {mode}")
-            cursor.close()
-
-        return made
-
-    sqlite._engine = engine
+    full, weak = "PRAGMA synchronous = FULL", f"PRAGMA synchronous = {mode}"
+    assert full in sqlite._WRITING
+    sqlite._WRITING = tuple(weak if pragma == full else pragma for pragma in sqlite._WRITING)

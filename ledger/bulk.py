@@ -1,0 +1,106 @@
+"""Many rows in one statement: what the hot paths write with.
+
+Sent one by one, each row passes through SQLAlchemy's parameters, and on SQLite through the interpreter's lock, which
+the thread that serves requests waits for too. So a SQLite statement takes many rows at once, as a list of values; on
+PostgreSQL the driver sends many executions in one go already.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import Connection, Dialect, Table, bindparam, insert, update
+
+Row = Mapping[str, Any]
+# The names in the statements below are those of our own columns.
+
+SIZES = (64, 16, 4, 1)
+"""Rows a statement: few different ones, so that each stays prepared."""
+
+
+def add(connection: Connection, table: Table, rows: Sequence[Row], **same: Any) -> None:
+    """Inserts rows that all have the same columns; `same` are columns with one value for all."""
+    if not rows:
+        return
+    if connection.dialect.name != "sqlite":
+        # It may be an expression there.
+        connection.execute(_insert(table).values(**same) if same else _insert(table), rows)
+        return
+    rows = [{**row, **same} for row in rows] if same else rows
+    names = tuple(rows[0])
+    for part in _parts(rows):
+        values = _values(table, names, part, connection.dialect)
+        connection.exec_driver_sql(_insert_many(table, names, len(part)), values)
+
+
+def change(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Sets the columns of rows that are there. All have the same, and the primary key comes first."""
+    if not rows:
+        return
+    names = tuple(rows[0])
+    if connection.dialect.name != "sqlite":
+        connection.execute(_update(table, names), [{f"new_{name}": row[name] for name in names} for row in rows])
+        return
+    for part in _parts(rows):
+        values = _values(table, names, part, connection.dialect)
+        connection.exec_driver_sql(_update_many(table, names, len(part)), values)
+
+
+def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    start = 0
+    for size in SIZES:
+        while len(rows) - start >= size:
+            yield rows[start : start + size]
+            start += size
+
+
+def _values(table: Table, names: tuple[str, ...], rows: Sequence[Row], dialect: Dialect) -> tuple[Any, ...]:
+    writers = _writers(table, names, dialect)
+    return tuple(chain.from_iterable([[write(row[name]) for name, write in writers] for row in rows]))
+
+
+@lru_cache(maxsize=64)
+def _writers(table: Table, names: tuple[str, ...], dialect: Dialect) -> list[tuple[str, Callable[[Any], Any]]]:
+    """How a value of each column is written for the driver."""
+    found = [(name, table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in names]
+    return [(name, process or _as_it_is) for name, process in found]
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+@lru_cache(maxsize=64)
+def _insert_many(table: Table, names: tuple[str, ...], count: int) -> str:
+    return f"INSERT INTO {table.name} ({_quoted(names)}) VALUES {_places(names, count)}"  # noqa: S608
+
+
+@lru_cache(maxsize=64)
+def _update_many(table: Table, names: tuple[str, ...], count: int) -> str:
+    key, *others = names
+    changes = ", ".join(f'"{name}" = new.column{number}' for number, name in enumerate(others, 2))
+    places = _places(names, count)
+    return f'UPDATE {table.name} SET {changes} FROM (VALUES {places}) AS new WHERE {table.name}."{key}" = new.column1'  # noqa: S608
+
+
+def _places(names: tuple[str, ...], count: int) -> str:
+    one = f"({', '.join('?' * len(names))})"
+    return ", ".join([one] * count)
+
+
+def _quoted(names: tuple[str, ...]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+_insert = lru_cache(maxsize=64)(insert)
+
+
+@lru_cache(maxsize=64)
+def _update(table: Table, names: tuple[str, ...]) -> Any:
+    key, *others = names
+    return (
+        update(table)
+        .where(table.c[key] == bindparam(f"new_{key}"))
+        .values({name: bindparam(f"new_{name}") for name in others})
+    )
