@@ -48,9 +48,19 @@ class Batch(Generic[I, O]):
 
     async def _run(self) -> None:
         while self._waiting:
+            await self._gather()
             taken, self._waiting = self._waiting[:MAX_SIZE], self._waiting[MAX_SIZE:]
             with self._turns.take():
                 await self._write(taken)
+
+    async def _gather(self) -> None:
+        """Lets those that are just being read come along: answered together, many come again together, and the first
+        of them would travel alone while the others wait for it."""
+        seen, quiet = 0, 0
+        while quiet < 2 and len(self._waiting) < MAX_SIZE:
+            quiet = quiet + 1 if len(self._waiting) == seen else 0
+            seen = len(self._waiting)
+            await asyncio.sleep(0)
 
     async def _write(self, taken: list[tuple[I, asyncio.Future[O]]]) -> None:
         try:

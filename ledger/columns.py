@@ -20,6 +20,7 @@ compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 """JSON without spaces, text in any script as itself."""
 
 
+_EMPTY: dict[type, str] = {list: "[]", dict: "{}", tuple: "[]"}
 _read = json.JSONDecoder().raw_decode  # what `compact` wrote: nothing stands around it
 
 
@@ -30,7 +31,8 @@ class Json(TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else compact(value)
+        # Most are empty, and an encoder is made anew for each.
+        return None if value is None else compact(value) if value else _EMPTY.get(type(value)) or compact(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         return None if value is None else _read(value)[0]

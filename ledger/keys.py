@@ -3,12 +3,14 @@
 import base64
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 MIN_LENGTH = 16
+MAX_OPENED = 1_024
 
 
 class BadKeys(ValueError):
@@ -27,6 +29,8 @@ class SecretKeys:
         boxes = [Fernet(base64.urlsafe_b64encode(key)) for key in reversed(self.subkeys("at-rest"))]
         self._newest = boxes[0]
         self._box = MultiFernet(boxes)
+        # Opening one costs more than signing with it, and the same few are needed for every delivery.
+        self._opened = lru_cache(maxsize=MAX_OPENED)(self._open)
 
     def subkeys(self, purpose: str) -> list[bytes]:
         """32 bytes for each key, oldest first, good for that purpose only (HKDF, RFC 5869)."""
@@ -52,6 +56,9 @@ class SecretKeys:
 
     def decrypt(self, sealed: str) -> str:
         """Opens what any of the keys sealed. Raises `BadKeys`."""
+        return self._opened(sealed)
+
+    def _open(self, sealed: str) -> str:
         try:
             return self._box.decrypt(sealed.encode("ascii")).decode("utf-8")
         except InvalidToken:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, select
 
-from ledger import deliveries, lanes, subscribers
+from ledger import bulk, deliveries, lanes, subscribers
 from ledger.audit import SYSTEM
 from ledger.clock import rfc3339
 from ledger.deliveries import Attempt
@@ -42,6 +42,9 @@ class Settlement:
     trial: bool = False
 
 
+_HELD = select(table).where(table.c.id.in_(bindparam("ids", expanding=True))).order_by(table.c.id).with_for_update()
+
+
 def settle(
     connection: Connection, moment: Moment, settlements: Sequence[Settlement], circuit: Circuit | None = None
 ) -> list[bool]:
@@ -49,8 +52,8 @@ def settle(
 
     An attempt that was under way when its subscriber was disabled is recorded too, and counts if it arrived.
     """
-    query = select(table).where(table.c.id.in_(sorted({one.delivery_id for one in settlements})))
-    held = {row.id: row for row in connection.execute(query.order_by(table.c.id).with_for_update())}
+    ids = sorted({one.delivery_id for one in settlements})
+    held = {row.id: row for row in connection.execute(_HELD, {"ids": ids})}
     valid: list[tuple[Settlement, Row[Any]]] = []
     answers: list[bool] = []
     for one in settlements:
@@ -69,22 +72,6 @@ def settle(
     return answers
 
 
-_SETTLE = (
-    update(table)
-    .where(table.c.id == bindparam("this_id"))
-    .values(
-        status=bindparam("new_status"),
-        attempt_count=bindparam("new_count"),
-        due_at=bindparam("new_due"),
-        lease=bindparam("new_lease"),
-        last_error=bindparam("new_error"),
-        finished_at=bindparam("new_finish"),
-        # Only the attempt that a person asked for is theirs; the rest of the fresh schedule runs by itself.
-        trigger="schedule",
-    )
-)
-
-
 def _record(connection: Connection, moment: Moment, valid: Sequence[tuple[Settlement, Row[Any]]]) -> None:
     tries: list[dict[str, Any]] = []
     changes: list[dict[str, Any]] = []
@@ -93,23 +80,24 @@ def _record(connection: Connection, moment: Moment, valid: Sequence[tuple[Settle
         named = {"id": moment.id("att"), "delivery_id": row.id, "number": number, "trigger": row.trigger}
         tries.append(named | {name: getattr(one.attempt, name) for name in _KEPT})
         change = {
-            "new_status": one.status,
-            "new_due": one.due_at,
-            "new_error": one.attempt.error,
-            "new_finish": None if one.status == "pending" else moment.now,
+            "status": one.status,
+            "due_at": one.due_at,
+            "last_error": one.attempt.error,
+            "finished_at": None if one.status == "pending" else moment.now,
         }
         if row.status == "skipped" and one.status != "delivered":
             change = {
-                "new_status": "skipped",
-                "new_due": None,
-                "new_error": row.last_error,
-                "new_finish": row.finished_at,
+                "status": "skipped",
+                "due_at": None,
+                "last_error": row.last_error,
+                "finished_at": row.finished_at,
             }
         # A skipped delivery keeps its state, so the lease has to tell that this attempt was recorded.
         lease = row.lease + (row.status == "skipped")
-        changes.append({"this_id": row.id, "new_count": number, "new_lease": lease} | change)
-    connection.execute(insert(attempts), tries)
-    connection.execute(_SETTLE, changes)
+        # Only the attempt that a person asked for is theirs; the rest of the fresh schedule runs by itself.
+        changes.append({"id": row.id, "attempt_count": number, "lease": lease, "trigger": "schedule"} | change)
+    bulk.add(connection, attempts, tries)
+    bulk.change(connection, table, changes)
 
 
 def _give_up(

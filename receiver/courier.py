@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from ledger.clock import SECOND
@@ -14,7 +14,7 @@ from receiver.advice import UNSIGNED
 from receiver.answers import EgressError, Response
 from receiver.egress import Egress
 from receiver.payload import fit
-from receiver.redaction import Redaction
+from receiver.redaction import Redaction, redaction_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Courier:
         except ValueError as error:  # also `BadKeys`; none of these quotes a secret
             return Carried(Attempt(now, 0, error_class="guard", error=f"{UNSIGNED}: {error}"))
         headers = ours | custom
-        redaction = Redaction(custom, secrets)
+        redaction = redaction_for(tuple(custom.items()), tuple(secrets))
         sent = redaction.request_headers(headers)
         try:
             answer = await self._egress.post(parcel.url, headers, body)
@@ -70,7 +70,7 @@ def _failed(error: EgressError, started_at: int, sent: dict[str, str], redaction
         error=redaction.text(error.message),
         # Before there was a connection, nothing was sent.
         request_headers=None if error.timing.response is None else sent,
-        timing=asdict(error.timing),
+        timing=error.timing.document(),
     )
 
 
@@ -85,5 +85,5 @@ def _answered(answer: Response, started_at: int, sent: dict[str, str], redaction
         response_excerpt=redaction.excerpt(answer.excerpt, truncated=answer.truncated),
         request_headers=sent,
         response_headers=redaction.response_headers(answer.headers),
-        timing=asdict(answer.timing),
+        timing=answer.timing.document(),
     )

@@ -14,7 +14,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
+from functools import lru_cache
 from typing import Any
 
 import aiohttp
@@ -31,6 +31,7 @@ from receiver.names import Denied, GuardedNames, Lookup, SystemNames, check
 from receiver.timing import RUNNING, Phase, Stopwatch, TimedHandshake, entering
 
 MAX_EXCERPT = 16 * 1024
+MAX_KNOWN = 1_024
 CHUNK = 64 * 1024
 MAX_HEADER_FIELD = 8190
 MAX_HEADER_FIELDS = 64
@@ -67,6 +68,8 @@ class Egress:
         self._allowed = allowed
         self._timeout_ms = timeout_ms
         self._slots = asyncio.Semaphore(connections)
+        # Of a URL the same is true each time: what its name resolves to is asked and checked for each connection.
+        self._target = lru_cache(maxsize=MAX_KNOWN)(self._read_target)
         tls = tls or _default_tls()
         tls.sslobject_class = TimedHandshake
         self._session = aiohttp.ClientSession(
@@ -87,7 +90,6 @@ class Egress:
             max_line_size=MAX_HEADER_FIELD,
             max_field_size=MAX_HEADER_FIELD,
             max_headers=MAX_HEADER_FIELDS,
-            trace_configs=[_tracing()],
         )
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Response:
@@ -123,13 +125,16 @@ class Egress:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, watch: Stopwatch
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """One request, and its response for as long as the deadline allows to read it."""
-        target = self._judge(url, headers)
-        origin = str(target.origin())
+        target, origin = self._target(url)
+        for name, value in headers.items():
+            if refusal := refuse_header(name, value):
+                raise EgressError("guard", f"a header cannot be sent: {refusal}")
         answered = False
+        running = RUNNING.set(watch)
         try:
             async with asyncio.timeout(self._timeout_ms / 1000):
                 async with self._session.request(
-                    method, target, headers=headers, data=body, allow_redirects=False, trace_request_ctx=watch
+                    method, target, headers=headers, data=body, allow_redirects=False
                 ) as response:
                     answered = True
                     if response.status < 100:
@@ -143,16 +148,17 @@ class Egress:
             # Without its cause: the client's own errors carry the whole URL, which may hold a secret.
             error_class, reason = _explain(error, watch.phase)
             raise EgressError(error_class, f"{origin}: {reason}", watch.timing()) from None
+        finally:
+            RUNNING.reset(running)
 
-    def _judge(self, url: str, headers: Mapping[str, str]) -> URL:
+    def _read_target(self, url: str) -> tuple[URL, str]:
+        """Where a URL leads, and its origin, which may be told. Raises `EgressError`."""
         if refusal := refuse_url(url, self._allowed):
             raise EgressError("guard", refusal)
-        for name, value in headers.items():
-            if refusal := refuse_header(name, value):
-                raise EgressError("guard", f"a header cannot be sent: {refusal}")
         try:
             # A URL that needs no encoding is sent exactly as it was given.
-            return URL(url, encoded=url.isascii())
+            target = URL(url, encoded=url.isascii())
+            return target, str(target.origin())
         except ValueError:
             raise EgressError("guard", "the URL's host is not a host name") from None
 
@@ -172,6 +178,7 @@ class _Connector(aiohttp.TCPConnector):
     ) -> aiohttp.connector.Connection:
         while True:
             connection = await super().connect(req, traces, timeout)
+            entering("response")
             protocol, transport = connection.protocol, connection.transport
             if protocol is None or transport is None:
                 return connection
@@ -194,6 +201,7 @@ class _Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
+        entering("dns")
         return [
             ResolveResult(
                 hostname=host,
@@ -214,26 +222,6 @@ def _default_tls() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
-
-
-def _tracing() -> aiohttp.TraceConfig:
-    """Tells each request's stopwatch what the client does."""
-
-    def on(phase: Phase) -> Any:
-        async def enter(session: aiohttp.ClientSession, context: SimpleNamespace, event: Any) -> None:
-            context.trace_request_ctx.enter(phase)
-
-        return enter
-
-    async def run(session: aiohttp.ClientSession, context: SimpleNamespace, event: Any) -> None:
-        RUNNING.set(context.trace_request_ctx)
-
-    tracing = aiohttp.TraceConfig()
-    tracing.on_connection_create_start.append(run)
-    tracing.on_dns_resolvehost_start.append(on("dns"))
-    tracing.on_connection_create_end.append(on("response"))
-    tracing.on_connection_reuseconn.append(on("response"))
-    return tracing
 
 
 def _explain(error: aiohttp.ClientError, phase: Phase | None) -> tuple[ErrorClass, str]:

@@ -3,6 +3,7 @@
 import html
 import json
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from urllib.parse import quote
 
 BLANK = "…"
@@ -55,6 +56,12 @@ class Redaction:
     def _value(self, value: str) -> str:
         cut = value[:_MAX_VALUE]
         return self.text(value) if cut == value else self.text(_without_half(cut, self._needles)) + CUT
+
+
+@lru_cache(maxsize=1_024)
+def redaction_for(custom: tuple[tuple[str, str], ...], secrets: tuple[str, ...]) -> Redaction:
+    """The same for the same subscriber: its spellings are made once."""
+    return Redaction(dict(custom), secrets)
 
 
 def _bounded(headers: Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, Protocol
 
 from cryptography.exceptions import InvalidSignature
@@ -143,6 +144,7 @@ def read_public_key(text: str) -> PublicKey:
     return PublicKey(Ed25519PublicKey.from_public_bytes(raw))
 
 
+@lru_cache(maxsize=1_024)
 def read_signer(text: str) -> Signer:
     """What a live secret signs with, by its prefix. Raises ValueError."""
     return read_private_key(text) if text.startswith(PRIVATE) else read_secret(text)

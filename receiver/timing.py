@@ -24,6 +24,10 @@ class Timing:
         """All phases together."""
         return sum(part for part in (self.dns, self.connect, self.tls, self.response) if part is not None)
 
+    def document(self) -> dict[str, int | None]:
+        """As it is kept and shown."""
+        return {"dns": self.dns, "connect": self.connect, "tls": self.tls, "response": self.response}
+
 
 UNTIMED = Timing()
 """Nothing happened that takes time."""
