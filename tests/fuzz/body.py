@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 
 from ledger.callbacks import VERDICTS
 from ledger.job import Job
@@ -67,7 +66,7 @@ def _ruled(job: Job, reading: Reading | None) -> None:
     assert jsontext.loads(told) == ruling.job.document()
     assert rb"\u0000" not in told, "PostgreSQL refuses it"
     if ruling.verdict in ("duplicate", "conflicting", "invalid"):
-        assert replace(ruling.job, callback_counts=job.callback_counts) == job
+        assert ruling.job._replace(callback_counts=job.callback_counts) == job
     if ruling.verdict == "accepted":
         again = rule(ruling.job, reading, NOW + 2)
         assert (again.verdict, again.passed) == ("duplicate", ())
