@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from ledger.errors import CannotOpen
+
 try:
     import fcntl
 except ImportError:  # pragma: no cover - Windows
@@ -26,6 +28,18 @@ class FileLock:
                 os.close(descriptor)
                 return None
         return cls(descriptor)
+
+    @classmethod
+    def of_database(cls, path: Path) -> "FileLock | None":
+        """The lock of a SQLite file, by whichever name it is called. Raises `CannotOpen` where not even that can tell,
+        and OSError."""
+        there = path.resolve()
+        if there.exists() and there.stat().st_nlink > 1:
+            raise CannotOpen(
+                f"{path} has {there.stat().st_nlink} names (hard links), under which two processes could open it "
+                "unseen: remove the others, or copy the file"
+            )
+        return cls.take(there.with_name(there.name + ".lock"))
 
     def release(self) -> None:
         """Lets others have it."""

@@ -21,7 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
-from ledger import migration
+from ledger import migration, wal
 from ledger.database import Work
 from ledger.errors import CannotOpen, Overloaded, Unavailable
 from ledger.filelock import FileLock
@@ -51,11 +51,17 @@ class SqliteDatabase:
     async def open(cls, path: Path) -> "SqliteDatabase":
         """Takes the file, making it if it is missing. Raises `CannotOpen`."""
         lock = None
+        path = _real(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if lock := FileLock.take(path.with_name(path.name + ".lock")):
+            if lock := FileLock.of_database(path):
                 # Only under the lock: closing any descriptor of a file ends this process's SQLite locks on it.
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+                _refuse_damage(path)
+        except CannotOpen:
+            if lock:
+                lock.release()
+            raise
         except OSError as error:
             if lock:
                 lock.release()
@@ -267,6 +273,20 @@ def _configure(engine: Engine, pragmas: Sequence[str], begins: str) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql(begins)
+
+
+def _real(path: Path) -> Path:
+    return path.resolve()
+
+
+def _refuse_damage(path: Path) -> None:
+    """Raises `CannotOpen` where SQLite would forget what was committed."""
+    log = path.with_name(path.name + "-wal")
+    if found := wal.damage(log):
+        raise CannotOpen(
+            f"{log} is damaged: {found.commits} commits cannot be read any more. Restore the database from a backup; "
+            f"or, to go on with what was committed before them: truncate -s {found.offset} {log}"
+        )
 
 
 def _check(engine: Engine) -> None:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from sqlalchemy import make_url
 
-from ledger.errors import Refused, Unavailable
+from ledger.errors import CannotOpen, Refused, Unavailable
 from ledger.filelock import FileLock
 from postback.settings import Settings
 
@@ -77,7 +77,9 @@ def copy_unserved(database: Path, target: Path) -> None:
     if not database.exists():
         raise CannotBackUp(f"there is no database {database}: is POSTBACK_HOME right?")
     try:
-        lock = FileLock.take(database.with_name(database.name + ".lock"))
+        lock = FileLock.of_database(database)
+    except CannotOpen as refused:
+        raise CannotBackUp(str(refused)) from None
     except OSError as error:
         raise CannotBackUp(f"cannot lock {database}: {error.strerror}") from None
     if lock is None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 from sqlalchemy import make_url
 
@@ -23,6 +24,9 @@ def move(source: str, target: str, on_progress: Callable[[str, int, int], None] 
     """
     if make_url(source) == make_url(target):
         raise Refused("that is one database, not two")
+    address = make_url(source)
+    if address.get_backend_name() == "sqlite" and not Path(address.database or "").exists():
+        raise CannotOpen(f"there is no Postback database to move from at {address.database}")
     return asyncio.run(_move(source, target, on_progress))
 
 

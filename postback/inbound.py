@@ -1,13 +1,14 @@
 """Connections that take their time, or are too many: uvicorn waits for ever for headers and bodies, of whatever number
-of bytes, and takes whoever comes."""
+of bytes, and for who does not read its answers, and takes whoever comes."""
 
 import asyncio
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from postback.shedding import Shedding
+from postback.unsent import Patient
 
 MAX_HEAD = 128 * 1024
 """How many bytes may come before the headers end; the application's own, finer limits answer below that."""
@@ -42,6 +43,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     HEAD_SECONDS = 10.0
     BODY_SECONDS = 30.0
+    ANSWER_SECONDS = 10.0
+    """In which something of an answer must be taken."""
+    LEAVE_SECONDS = 3.0
+    """How long, when the server stops, one may take that does not keep up with its answer."""
 
     _deadline: float | None = None
     _timer: asyncio.TimerHandle | None = None
@@ -55,7 +60,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._most = most
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        self._patient = Patient(transport, self.loop, self.ANSWER_SECONDS)
+        super().connection_made(cast(asyncio.Transport, self._patient))
         if len(self.connections) > self._most:
             # Even to read what it wants would need room that others have.
             transport.abort()
@@ -64,9 +70,18 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._deadline = None
+        self._patient.lost()
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self.loop.call_later(self.LEAVE_SECONDS, self._leave)
+
+    def _leave(self) -> None:
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._deadline is None:

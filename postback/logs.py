@@ -36,6 +36,8 @@ def configure(level: int = logging.INFO, stream: TextIO | None = None) -> None:
     logging.basicConfig(stream=stream)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Warns of each request that is none: as often as anybody likes.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 _encode = json.JSONEncoder(default=repr).encode

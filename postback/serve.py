@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Coroutine
 from functools import partial
 from types import FrameType
@@ -26,6 +27,9 @@ from postback.shedding import Shedding
 log = structlog.get_logger()
 
 BACKLOG = 1_024
+TWICE_SECONDS = 0.5
+"""Within which a second signal is the first one again: `timeout` and some terminals send it to process and group."""
+
 GRACEFUL_SECONDS = 5
 """How long a stopping server waits for requests under way before it stops the loops."""
 
@@ -108,6 +112,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, house: House) -> None:
         super().__init__(config)
         self._house = house
+        self._told = 0.0
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._house.hush()
@@ -116,11 +121,14 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal stops, the second ends the process at once: whatever is under way survives that, too."""
-        if self.should_exit:
+        now = time.monotonic()
+        if not self.should_exit:
+            self._told = now
+            super().handle_exit(sig, frame)
+        elif now - self._told > TWICE_SECONDS:
             sys.stderr.write("Ended at once; the next start goes on from here.\n")
             sys.stderr.flush()
             os._exit(128 + sig)
-        super().handle_exit(sig, frame)
 
 
 def _run_loop(main: Coroutine[Any, Any, None]) -> None:

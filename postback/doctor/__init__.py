@@ -82,7 +82,10 @@ async def _open(patient: Patient) -> None:
         if not patient.file.exists():
             return
         try:
-            lock = FileLock.take(patient.file.with_name(patient.file.name + ".lock"))
+            lock = FileLock.of_database(patient.file)
+        except CannotOpen as refused:
+            patient.refusal = str(refused)
+            return
         except OSError as error:
             patient.refusal = f"{patient.file} cannot be locked: {error.strerror}"
             return

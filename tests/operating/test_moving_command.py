@@ -53,5 +53,6 @@ def test_half_a_move_is_no_move(tmp_path: Path) -> None:
     nothing = run("migrate", "--from", f"sqlite:///{tmp_path / 'a'}", "--to", f"sqlite:///{tmp_path / 'b'}", env=env)
     assert nothing.returncode == 1
     assert "no Postback database to move from" in nothing.stderr
+    assert list(tmp_path.glob("a*")) == [], "and none is made"
     same = run("migrate", "--from", f"sqlite:///{tmp_path / 'a'}", "--to", f"sqlite:///{tmp_path / 'a'}", env=env)
     assert (same.returncode, "one database, not two" in same.stderr) == (1, True)

@@ -12,6 +12,7 @@ from e2e.scene import opened
 from e2e.server import unexpected
 from e2e.wire import Reply, Stage
 
+from postback.serve import TWICE_SECONDS
 from tests.api.stage import served, settings
 
 from .asking import leased
@@ -73,6 +74,8 @@ def test_a_second_signal_ends_it_at_once(
         # It takes no more, and waits for what it has sent.
         eventually(lambda: "Shutting down" in house.server.log or not _answers(house.server.port))
         assert process.poll() is None
+        # Sooner it would be taken for the first one, come twice.
+        time.sleep(TWICE_SECONDS)
         began = time.monotonic()
         process.send_signal(again)
         assert process.wait(10) == code
