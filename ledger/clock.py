@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from ledger.errors import Damaged
+
 Clock = Callable[[], int]
 """Returns now, in UTC milliseconds since 1970."""
 
@@ -21,8 +23,11 @@ def system_now() -> int:
 
 
 def rfc3339(milliseconds: int) -> str:
-    """`2026-01-31T12:00:00.250Z`."""
-    moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    """`2026-01-31T12:00:00.250Z`. Raises `Damaged` for what nobody can have written: a year that no date has."""
+    try:
+        moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        raise Damaged from None
     return moment.isoformat(timespec="milliseconds") + "Z"
 
 

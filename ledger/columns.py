@@ -16,6 +16,8 @@ from sqlalchemy import (
     text,
 )
 
+from ledger.errors import Damaged
+
 compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 """JSON without spaces, text in any script as itself."""
 
@@ -35,7 +37,11 @@ class Json(TypeDecorator[Any]):
         return None if value is None else compact(value) if value else _EMPTY.get(type(value)) or compact(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        return None if value is None else _read(value)[0]
+        """Raises `Damaged` for what is no JSON any more."""
+        try:
+            return None if value is None else _read(value)[0]
+        except ValueError:
+            raise Damaged from None
 
 
 class Words(TypeDecorator[str]):

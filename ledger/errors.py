@@ -2,7 +2,8 @@
 
 LedgerError
 ├── Unavailable      nothing was committed; the same call may succeed later
-│   └── Overloaded   too much is waiting to be committed
+│   ├── Overloaded   too much is waiting to be committed
+│   └── Damaged      what a row holds is not what was written
 ├── CannotOpen       the database cannot be used as it is; the message says what to do
 ├── NotFound         there is no such thing
 └── Refused          the thing is not in a state that allows this
@@ -20,6 +21,13 @@ class Unavailable(LedgerError):
 
 class Overloaded(Unavailable):
     """Too many writes wait; nothing was committed."""
+
+
+class Damaged(Unavailable):
+    """What a row holds is not what was written; nothing was committed. The message quotes nothing of it."""
+
+    def __init__(self) -> None:
+        super().__init__("the database holds a row that is damaged: restore it from a backup")
 
 
 class CannotOpen(LedgerError):

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from ledger.clock import rfc3339
-from ledger.errors import NotFound
+from ledger.errors import Damaged, NotFound
 from ledger.pages import Page, page
 from ledger.schema import notifications
 
@@ -38,13 +38,17 @@ def find(connection: Connection, wanted: Filter, *, cursor: str | None, limit: i
 
 
 def document(row: Row[Any]) -> dict[str, Any]:
-    """A notification on the wire; `timestamp` and `data` are those of its body."""
-    sent = json.loads(row.body)
+    """A notification on the wire; `timestamp` and `data` are those of its body. Raises `Damaged`."""
+    try:
+        sent = json.loads(row.body)
+        timestamp, data = sent["timestamp"], sent["data"]
+    except (ValueError, KeyError, TypeError):
+        raise Damaged from None
     return {
         "id": row.id,
         "job_id": row.job_id,
         "type": row.type,
-        "timestamp": sent["timestamp"],
-        "data": sent["data"],
+        "timestamp": timestamp,
+        "data": data,
         "created_at": rfc3339(row.created_at),
     }

@@ -23,7 +23,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
 from ledger import migration, wal
 from ledger.database import Work
-from ledger.errors import CannotOpen, Overloaded, Unavailable
+from ledger.errors import CannotOpen, Damaged, Overloaded, Unavailable
 from ledger.filelock import FileLock
 from ledger.turns import Turns
 
@@ -224,7 +224,9 @@ def _code(error: DBAPIError) -> int:
 
 def _reason(error: BaseException) -> str:
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    return str(cause) or type(cause).__name__
+    said = str(cause) or type(cause).__name__
+    # It goes on with what the row holds.
+    return str(Damaged()) if said.startswith("Could not decode to UTF-8") else said
 
 
 _WRITING = (

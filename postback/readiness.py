@@ -37,7 +37,8 @@ class Readiness:
 
     async def _try(self) -> None:
         found, needed = await self._ledger.database.version()
-        if found != needed:
+        # A newer one is what an upgrade leaves those with that have not been replaced yet; it only adds.
+        if found is None or found < needed:
             raise Unavailable(f"it has schema {found or 'none'}, {needed} is needed: run postback migrate")
         await self._ledger.write(touch)
         self._good_until = self._ledger.clock() + FRESH

@@ -8,6 +8,7 @@ from databases import Postgres, PostgresUnavailable, migrate, postgres_server
 
 SLOW_FIRST = (
     "torture",
+    "scaling",
     "faults",
     "operating",
     "stream",

@@ -1,4 +1,4 @@
-"""`scripts/bench NAME`: runs one of the measurements."""
+"""`scripts/bench`: measures every line of the table; with a name, only that measurement, with options of its own."""
 
 import runpy
 import sys
@@ -10,7 +10,6 @@ BENCHES = {
     "overload": "tests.bench.overload",
 }
 
-if len(sys.argv) < 2 or sys.argv[1] not in BENCHES:
-    sys.exit(f"usage: scripts/bench {'|'.join(BENCHES)} [options]")
-name = sys.argv.pop(1)
-runpy.run_module(BENCHES[name], run_name="__main__", alter_sys=True)
+if __name__ == "__main__":
+    named = len(sys.argv) > 1 and sys.argv[1] in BENCHES
+    runpy.run_module(BENCHES[sys.argv.pop(1)] if named else "tests.bench.report", run_name="__main__", alter_sys=True)

@@ -10,11 +10,31 @@ from pathlib import Path
 
 from . import afternoon_forwarder
 from .endpoints import Endpoints, endpoints
+from .line import Line, at_least, compare, in_turn
 from .programs import ROOT, postback
+from .size import Size
 from .stock import owing
 
 AT_ONCE = 64
 STALLED_SECONDS = 30
+WHAT = "delivery settled durably, 64 in flight"
+
+
+def lines(size: Size) -> list[Line]:
+    """Ours to the afternoon's version and to the bare loop. These have deliveries for about as long as ours."""
+    rounds = in_turn(
+        size.rounds,
+        ours=lambda: ours(size.deliveries),
+        limit=lambda: limit(size.deliveries * 3),
+        baseline=lambda: baseline(size.deliveries // 5),
+        again=lambda: ours(size.deliveries),
+    )
+    bare = "limit: a bare aiohttp loop that POSTs the same bytes"
+    afternoon = "baseline: one httpx2 client, a commit an attempt"
+    return [
+        compare(WHAT, bare, at_least(0.45, floor=0.35), rounds, "limit", figure=float, measured_in="/s"),
+        compare(WHAT, afternoon, at_least(8), rounds, "baseline", figure=float, measured_in="/s"),
+    ]
 
 
 def ours(count: int, url: str | None = None, forwarders: int = 1) -> float:
@@ -25,7 +45,7 @@ def ours(count: int, url: str | None = None, forwarders: int = 1) -> float:
         database = url or f"sqlite:///{home / 'postback.sqlite3'}"
         asyncio.run(owing(database, count, there.url("times")))
         with postback(home, "forwarder", POSTBACK_DATABASE_URL=database):
-            return _rate(_arrived(there, count))
+            return rate(arrived(there, count))
 
 
 def baseline(count: int) -> float:
@@ -46,12 +66,13 @@ def _run(module: str, there: Endpoints, count: int, *arguments: object) -> float
     command = [sys.executable, "-m", f"tests.bench.{module}", *map(str, arguments)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL) as process:
         try:
-            return _rate(_arrived(there, count))
+            return rate(arrived(there, count))
         finally:
             process.kill()
 
 
-def _arrived(there: Endpoints, count: int) -> Sequence[float]:
+def arrived(there: Endpoints, count: int) -> Sequence[float]:
+    """When each request for `/times` came, once all have."""
     times: list[float] = []
     heard = time.monotonic()
     while len(times) < count:
@@ -64,8 +85,8 @@ def _arrived(there: Endpoints, count: int) -> Sequence[float]:
     return sorted(times)
 
 
-def _rate(times: Sequence[float]) -> float:
-    """Between the first tenth, in which things get going, and the last, in which fewer are under way."""
+def rate(times: Sequence[float]) -> float:
+    """How many came a second between the first tenth, in which things get going, and the last, in which they end."""
     tenth = len(times) // 10
     middle = times[tenth:-tenth]
     return len(middle) / (middle[-1] - middle[0])

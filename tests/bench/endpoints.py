@@ -1,12 +1,13 @@
 """Endpoints in a process of their own, as many as there are paths: they answer 204, at once unless the path says else.
 
 `/hangs` never answers; `/after/N/…` answers after N milliseconds, and what comes for it is kept and counted; of what
-comes for `/times` only the times are kept.
+comes for `/times` only the times are kept, and for `/told` which job it tells of.
 """
 
 import asyncio
 import json
 import multiprocessing
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
 HANGS = b"POST /hangs "
 AFTER = b"POST /after/"
 TIMES = b"POST /times "
+TOLD = b"POST /told "
 
 
 @dataclass
@@ -38,6 +40,7 @@ class Endpoint(asyncio.Protocol):
 
     latencies: list[float] = []  # noqa: RUF012 - one for all connections
     times: list[float] = []  # noqa: RUF012
+    told: list[tuple[bytes, float]] = []  # noqa: RUF012
     seen = Seen()
     open: Counter[str] = Counter()  # noqa: RUF012
 
@@ -60,6 +63,10 @@ class Endpoint(asyncio.Protocol):
             if head.startswith(AFTER):
                 self._begin(head)
                 return
+            if head.startswith(TOLD):
+                self.told.append((body, time.monotonic()))
+                self._transport.write(ANSWER)
+                continue
             if head.startswith(TIMES):
                 self.times.append(time.monotonic())
                 self._transport.write(ANSWER)
@@ -127,6 +134,12 @@ class Endpoints:
         found: list[float] = self._pipe.recv()
         return found
 
+    def told(self) -> dict[str, float]:
+        """Of which jobs `/told` heard since the last call, and when first, in seconds of the monotonic clock."""
+        self._pipe.send("told")
+        found: list[tuple[bytes, float]] = self._pipe.recv()
+        return {json.loads(body)["data"]["id"]: at for body, at in reversed(found)}
+
     def look(self) -> Seen:
         """What came for those that take their time, since the last call."""
         self._pipe.send("look")
@@ -164,6 +177,9 @@ async def _serve(pipe: Connection) -> None:
             case "times":
                 pipe.send(Endpoint.times.copy())
                 Endpoint.times.clear()
+            case "told":
+                pipe.send(Endpoint.told.copy())
+                Endpoint.told.clear()
             case "count":
                 pipe.send(len(Endpoint.seen.arrivals))
             case "look":
@@ -171,4 +187,5 @@ async def _serve(pipe: Connection) -> None:
                 Endpoint.seen = Seen()
 
     loop.add_reader(pipe.fileno(), asked)
+    os.set_blocking(pipe.fileno(), True)  # uvloop made it otherwise, and then an answer may be too long for it
     await server.serve_forever()

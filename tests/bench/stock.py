@@ -1,5 +1,6 @@
 """A database with work in it: jobs whose results are still to come, and deliveries that are due."""
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from builders import owe, subscribed
 from sqlalchemy import Connection, insert
 
 from ledger.clock import DAY, system_now
+from ledger.ids import Ids
 from ledger.job import Job
 from ledger.keys import SecretKeys
 from ledger.ledger import Ledger, open_database
@@ -56,6 +58,15 @@ async def expecting(url: str, count: int, hook: str) -> list[Owed]:
         return owed
     finally:
         await ledger.close()
+
+
+def unexpected(count: int) -> list[bytes]:
+    """As many callbacks of the same length on the wire, for servers that expect none."""
+    now = system_now()
+    tokens, ids = CallbackTokens(KEYS, system_now), Ids()
+    token = tokens.mint(ids.new("job", now), "acedata")
+    bodies = (RESULT.replace(TASK, str(uuid.uuid4()).encode()) for _ in range(count))
+    return [request(f"/callbacks/{token}", body) for body in bodies]
 
 
 async def owing(url: str, count: int, hook: str) -> None:

@@ -27,6 +27,8 @@ class Met:
     """Which requests were answered 2xx, by their number."""
     latencies: list[float] = field(default_factory=list)
     """Of those, in seconds from when each was due to be sent."""
+    dues: list[float] = field(default_factory=list)
+    """Of those, when each was due to be sent, in seconds of the monotonic clock."""
     statuses: Counter[int] = field(default_factory=Counter)
     unannounced: int = 0
     """503 without a Retry-After of a second or more."""
@@ -85,8 +87,8 @@ class _Surge:
         for _ in range(self._clients):
             await loop.create_connection(lambda: _Client(self), "127.0.0.1", self._port)
         self._over = False
-        began = time.perf_counter()
-        while (passed := time.perf_counter() - began) < seconds:
+        began = time.monotonic()
+        while (passed := time.monotonic() - began) < seconds:
             more = int(passed * self._rate) - self._sent - len(self._due) if self._rate else len(self._idle)
             self._due.extend([began + passed] * more)
             self._send()
@@ -107,7 +109,7 @@ class _Surge:
         if self._over:
             return
         if self._rate is None:
-            self._due.append(time.perf_counter())
+            self._due.append(time.monotonic())
         self._send()
 
     def answered(self, client: "_Client", status: int, announced: bool) -> None:
@@ -115,8 +117,9 @@ class _Surge:
         met.statuses[status] += 1
         if 200 <= status < 300:
             met.accepted.append(client.number)
-            self._last = time.perf_counter()
+            self._last = time.monotonic()
             met.latencies.append(self._last - client.due)
+            met.dues.append(client.due)
         else:
             self._left.append(client.number)
             met.unannounced += status == 503 and not announced

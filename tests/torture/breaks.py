@@ -116,6 +116,17 @@ BREAKS = {
     "submit-retried-on-timeout": submit_retried_on_timeout,
 }
 
+NOTICED = {
+    "acknowledge-before-commit": r"acknowledged and gone",
+    "synchronous-off": r"power cuts lost something",
+    "synchronous-normal": r"power cuts lost something",
+    "fence-removed": r"settled again after it arrived",
+    "lease-not-checked": r"paid twice",
+    "guard-off": r"went inside",
+    "submit-retried-on-timeout": r"paid twice",
+}
+"""What the rule says that is meant to notice a break. Whatever else goes wrong notices nothing."""
+
 
 def _synchronous(mode: str) -> None:
     full, weak = "PRAGMA synchronous = FULL", f"PRAGMA synchronous = {mode}"

@@ -20,11 +20,17 @@ from tests.torture.world import World
 
 ENDS = ("succeeded", "failed", "canceled", "lost", "unconfirmed")
 DRAIN_SECONDS = 90
+JUDGED = ("lost", "unexpected", "duplicated", "paid_twice", "unconfirmed", "recovered", "seconds")
+"""What only a judge counts."""
 
 
 @dataclass(slots=True)
 class Row:
-    """One line of the table. `broken` are the rules that did not hold; `window` says why something may come twice."""
+    """One line of the table. `broken` are the rules that did not hold; `window` says why something may come twice.
+
+    `crash` is what kept the harness from playing to the end. Unless `judged`, `blows` and `acknowledged` are those of
+    the moment when it ended, and nothing else is counted.
+    """
 
     scenario: str
     database: str
@@ -39,10 +45,12 @@ class Row:
     seconds: float = 0.0
     window: str = ""
     broken: list[str] = field(default_factory=list)
+    crash: str = ""
+    judged: bool = False
 
     def document(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self)
+        """As JSON. What only a judge counts is null unless one did."""
+        return asdict(self) | ({} if self.judged else dict.fromkeys(JUDGED))
 
 
 def judge(world: World, row: Row, *, quiet: bool = True) -> Row:
@@ -84,6 +92,7 @@ def judge(world: World, row: Row, *, quiet: bool = True) -> Row:
     said = [line for process in world.processes for line in unexpected(process.log)]
     said = [line[:200] for line in said if quiet or '"exc_type": "Unavailable"' not in line]
     rules.require(not said, f"an error in the log: {said[:1]}")
+    row.judged = True
     return row
 
 

@@ -49,7 +49,7 @@ class Process(Server):
     def begin(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.torture.child", *self._arguments],
-            env=self.env | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"} | self.wants,
+            env=self.env | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "TORTURE_PARENT": str(os.getpid())} | self.wants,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,6 +1,5 @@
 """The scenarios by name, the databases that each is for, and how one is played to its verdict."""
 
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from tests.torture import blows, neighbours
 from tests.torture.judge import Row, judge
 from tests.torture.power import power_cut
 from tests.torture.server import PostgresServer
-from tests.torture.world import opened
+from tests.torture.world import World, opened
 
 SECRET_KEYS = "a-secret-key-for-the-torture"
 
@@ -88,12 +87,15 @@ class Databases:
                 yield url, self._shared
 
 
-def play(name: str, database: str, seed: str, seconds: float, databases: Databases, *, sabotage: str = "") -> Row:
-    """Plays one scenario and judges it. What goes wrong in between is a broken rule, too."""
-    scenario = SCENARIOS[name]
-    row = Row(name, database)
-    folder = Path(tempfile.mkdtemp(prefix="postback-torture-"))
-    try:
+def play(row: Row, seed: str, seconds: float, databases: Databases, *, sabotage: str = "") -> Row:
+    """Plays the row's scenario on its database, judges it and returns the row.
+
+    What a scenario asserts is a rule, too. Any other error is a crash of the harness, and tells nothing of the rules.
+    """
+    scenario = SCENARIOS[row.scenario]
+    name, database = row.scenario, row.database
+    with tempfile.TemporaryDirectory(prefix="postback-torture-", ignore_cleanup_errors=True) as made:
+        folder = Path(made)
         with databases.fresh(database, folder, own=scenario.own_postgres) as (url, server):
             with opened(folder, url, f"{seed}:{name}:{database}", latency=scenario.latency, sabotage=sabotage) as world:
                 world.settings["POSTBACK_SECRET_KEYS"] = SECRET_KEYS
@@ -101,10 +103,16 @@ def play(name: str, database: str, seed: str, seconds: float, databases: Databas
                 try:
                     row.window = scenario.play(world, seconds, **more)
                     judge(world, row, quiet=not scenario.noisy)
+                except AssertionError as error:
+                    row.broken += [f"AssertionError: {str(error)[:300]}", *_last_words(world)]
                 except Exception as error:
-                    row.broken.append(f"{type(error).__name__}: {str(error)[:300]}")
-                    tail = world.processes[0].log.splitlines()[-3:] if world.processes else []
-                    row.broken += [line[:300] for line in tail if '"error"' in line or "Traceback" in line]
-        return row
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+                    row.crash = " / ".join([f"{type(error).__name__}: {str(error)[:300]}", *_last_words(world)])
+                finally:
+                    if not row.judged:
+                        row.blows, row.acknowledged = len(world.blows), len(world.accepted)
+    return row
+
+
+def _last_words(world: World) -> list[str]:
+    tail = world.processes[0].log.splitlines()[-3:] if world.processes else []
+    return [line[:300] for line in tail if '"error"' in line or "Traceback" in line]

@@ -55,6 +55,7 @@ class World:
     recoveries: list[float] = field(default_factory=list)
     refusals: int = 0
     hook: dict[str, Any] = field(default_factory=dict)
+    given_up: threading.Event = field(default_factory=threading.Event)
 
     @property
     def server(self) -> Process:
@@ -88,7 +89,7 @@ class World:
         order = {"model": model, "input": {"prompt": prompt}}
         headers = {"Idempotency-Key": prompt}
         deadline = time.monotonic() + within
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not self.given_up.is_set():
             try:
                 answer = self.api.http.post("/v1/jobs", json=order, headers=headers)
             except httpx.TransportError:
@@ -108,8 +109,19 @@ class World:
         load = Load(self, most)
         try:
             yield load
-        finally:
-            load.end()
+        except BaseException:
+            # Nobody judges what comes now, and a client could wait long for a server that is stopped.
+            self.given_up.set()
+            self.kill()
+            with contextlib.suppress(Exception):
+                load.end()
+            raise
+        load.end()
+
+    def kill(self) -> None:
+        """Ends every process."""
+        for process in self.processes:
+            process.kill()
 
     def blow(self, name: str) -> None:
         """Notes that something was done to the house."""
@@ -169,8 +181,7 @@ def opened(folder: Path, database_url: str, seed: str, *, latency: float = 0.1, 
     try:
         yield world
     finally:
-        for process in world.processes:
-            process.kill()
+        world.kill()
         if "api" in world.__dict__:
             world.api.http.close()
         stage._loop.set_exception_handler(lambda *_: None)  # Python 3.11 complains of connections that are cancelled
