@@ -2,7 +2,8 @@
 
 SQLite takes what comes before the first frame whose checksum is wrong, and forgets the rest without a word: after a
 crash that is the transaction which was not committed yet. Here each commit is synced before the next begins, so only
-one can be half there. If more than one lies behind a wrong frame, what was acknowledged has been damaged.
+one can be half there; and of one that failed, what the next did not overwrite. If more than one lies in a row behind a
+wrong frame, what was acknowledged has been damaged.
 Format: https://www.sqlite.org/fileformat2.html#walformat
 """
 
@@ -38,20 +39,19 @@ def damage(path: Path) -> Damage | None:
         sums = _summed(header[:24], order, (0, 0))
         if magic & ~1 != _MAGIC or sums != struct.unpack(">2I", header[24:]):
             return None  # SQLite begins a new one: a header is written and synced before any frame
-        good: Sums | None = sums
-        offset, commits = _HEADER, 0
+        offset, first, commits, most = _HEADER, None, 0, 0
         while len(frame := file.read(_FRAME + size)) == _FRAME + size:
-            _, pages, *rest = struct.unpack(">6I", frame[:_FRAME])
-            if rest[:2] != [salt, pepper]:
+            _, pages, *salts, one, two = struct.unpack(">6I", frame[:_FRAME])
+            if salts != [salt, pepper]:
                 break  # of an earlier round of the log
-            if good is not None:
-                good = _summed(frame[_FRAME:], order, _summed(frame[:8], order, good))
-                good = good if good == tuple(rest[2:]) else None
-            if good is not None:
-                offset += len(frame)
-            elif pages:
-                commits += 1
-    return Damage(offset, commits) if commits > 1 else None
+            sums = _summed(frame[_FRAME:], order, _summed(frame[:8], order, sums))
+            if sums != (one, two):
+                # Frames that follow each other without such a break were written one after the other.
+                first, commits, sums = offset if first is None else first, 0, (one, two)
+            commits += first is not None and pages > 0
+            most = max(most, commits)
+            offset += len(frame)
+    return Damage(first, most) if first is not None and most > 1 else None
 
 
 def _summed(data: bytes, order: str, sums: Sums) -> Sums:

@@ -86,6 +86,20 @@ async def test_the_commit_that_a_crash_cut_off_is_no_damage(killed: Path) -> Non
     assert await opened(killed) == COMMITS - 1
 
 
+async def test_what_failed_commits_leave_is_no_damage(killed: Path) -> None:
+    """Their frames lie behind those of the commits that came after: each is the end of one transaction."""
+    log = killed.with_name("x.sqlite3-wal")
+    whole = log.read_bytes()
+    last, others = whole[-FRAME:], []
+    for number in range(3):
+        stale = bytearray(last)
+        stale[-1] ^= number + 1
+        others.append(bytes(stale))
+    log.write_bytes(whole + b"".join(others))
+    assert wal.damage(log) is None
+    assert await opened(killed) == COMMITS
+
+
 @pytest.mark.parametrize("content", [b"", b"x", bytes(HEADER), b"\x37\x7f\x06\x82" + bytes(5_000)])
 async def test_what_is_no_log_is_left_to_sqlite(killed: Path, content: bytes) -> None:
     log = killed.with_name("x.sqlite3-wal")
