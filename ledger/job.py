@@ -52,6 +52,7 @@ class Job(NamedTuple):
     idempotency_digest: str | None = None
     subscribers: list[str] | None = None
     notify_id: str | None = None
+    traceparent: str | None = None
 
     @classmethod
     def of(cls, row: Row[Any]) -> Self:

@@ -52,6 +52,8 @@ jobs = Table(
     # Who alone is notified, if it names them: subscribers, and the one-off subscriber of its `notify_url`.
     Column("subscribers", Json),
     key("notify_id"),
+    # The trace it was submitted in (W3C Trace Context), which its notifications carry on.
+    Column("traceparent", Text),
     Index("jobs_by_status", "status", "id"),
     Index("jobs_by_provider_model", "provider", "model", "id"),
     partial("jobs_by_task", "task_id", where="task_id IS NOT NULL"),
@@ -151,6 +153,7 @@ notifications = Table(
     Column("body", LargeBinary, nullable=False),
     # Which transaction wrote it, so that a stream skips nothing that commits late: `ledger.stream`.
     Column("serial", BigInteger, nullable=False, server_default=text("0")),
+    Column("traceparent", Text),
     Index("notifications_by_job", "job_id", "id"),
     Index("notifications_by_serial", "serial", "id"),
 )
@@ -244,6 +247,29 @@ artifacts = Table(
     when("finished_at"),
     Index("artifacts_by_job", "job_id", "position", unique=True),
     partial("artifacts_open", "due_at", where="status IN ('pending', 'copying', 'discarded')"),
+)
+
+api_keys = Table(
+    "api_keys",
+    schema,
+    key(primary_key=True),
+    Column("name", Words, nullable=False),
+    Column("scope", Text, nullable=False),
+    # Of the key, which itself is shown once and kept nowhere.
+    Column("digest", Text, nullable=False),
+    when("created_at", nullable=False),
+    when("last_used_at"),
+    when("revoked_at"),
+    Index("api_keys_by_digest", "digest", unique=True),
+)
+
+sign_in_links = Table(
+    "sign_in_links",
+    schema,
+    # Each is good once: using it removes it.
+    key("digest", primary_key=True),
+    Column("scope", Text, nullable=False),
+    when("expires_at", nullable=False),
 )
 
 facts = Table(
