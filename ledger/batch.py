@@ -74,6 +74,7 @@ class Batch(Generic[I, O]):
             for one in taken:
                 await self._write([one])
         else:
+            self._ledger.observer.batched(len(taken))
             for (_, future), answer in zip(taken, answers, strict=True):
                 if not future.done():
                     future.set_result(answer)

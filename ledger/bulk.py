@@ -8,11 +8,13 @@ PostgreSQL the driver sends many executions in one go already.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table, bindparam, insert, update
 
 Row = Mapping[str, Any]
+Values = tuple[Any, ...]
 # The names in the statements below are those of our own columns.
 
 SIZES = (64, 16, 4, 1)
@@ -27,27 +29,30 @@ def add(connection: Connection, table: Table, rows: Sequence[Row], **same: Any) 
         # It may be an expression there.
         connection.execute(_insert(table).values(**same) if same else _insert(table), rows)
         return
-    rows = [{**row, **same} for row in rows] if same else rows
     names = tuple(rows[0])
-    for part in _parts(rows):
+    kept = itemgetter(*names)
+    constant = tuple(same.values())
+    tuples = [kept(row) + constant for row in rows] if same else [kept(row) for row in rows]
+    names += tuple(same)
+    for part in _parts(tuples):
         values = _values(table, names, part, connection.dialect)
         connection.exec_driver_sql(_insert_many(table, names, len(part)), values)
 
 
-def change(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Sets the columns of rows that are there. All have the same, and the primary key comes first."""
+def change(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Sets these columns of rows that are there. The first is the primary key."""
     if not rows:
         return
-    names = tuple(rows[0])
     if connection.dialect.name != "sqlite":
-        connection.execute(_update(table, names), [{f"new_{name}": row[name] for name in names} for row in rows])
+        new = [f"new_{name}" for name in names]
+        connection.execute(_update(table, names), [dict(zip(new, row, strict=True)) for row in rows])
         return
     for part in _parts(rows):
         values = _values(table, names, part, connection.dialect)
         connection.exec_driver_sql(_update_many(table, names, len(part)), values)
 
 
-def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+def _parts(rows: Sequence[Values]) -> Iterator[Sequence[Values]]:
     start = 0
     for size in SIZES:
         while len(rows) - start >= size:
@@ -55,20 +60,19 @@ def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
             start += size
 
 
-def _values(table: Table, names: tuple[str, ...], rows: Sequence[Row], dialect: Dialect) -> tuple[Any, ...]:
-    writers = _writers(table, names, dialect)
-    return tuple(chain.from_iterable([[write(row[name]) for name, write in writers] for row in rows]))
+def _values(table: Table, names: tuple[str, ...], rows: Sequence[Values], dialect: Dialect) -> tuple[Any, ...]:
+    """All values of all rows, row by row, as the driver takes them."""
+    values = list(chain.from_iterable(rows))
+    for place, write in _writers(table, names, dialect):
+        values[place :: len(names)] = map(write, values[place :: len(names)])
+    return tuple(values)
 
 
 @lru_cache(maxsize=64)
-def _writers(table: Table, names: tuple[str, ...], dialect: Dialect) -> list[tuple[str, Callable[[Any], Any]]]:
-    """How a value of each column is written for the driver."""
-    found = [(name, table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in names]
-    return [(name, process or _as_it_is) for name, process in found]
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
+def _writers(table: Table, names: tuple[str, ...], dialect: Dialect) -> list[tuple[int, Callable[[Any], Any]]]:
+    """The places of the columns whose values are written in another form for the driver, and how."""
+    found = [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
+    return [(place, process) for place, process in enumerate(found) if process is not None]
 
 
 @lru_cache(maxsize=64)

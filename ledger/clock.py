@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from ledger.errors import Damaged
 
@@ -22,6 +23,7 @@ def system_now() -> int:
     return time.time_ns() // 1_000_000
 
 
+@lru_cache(maxsize=256)  # a batch writes the same few again and again
 def rfc3339(milliseconds: int) -> str:
     """`2026-01-31T12:00:00.250Z`. Raises `Damaged` for what nobody can have written: a year that no date has."""
     try:

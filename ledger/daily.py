@@ -40,17 +40,21 @@ def left(connection: Connection, moment: Moment, provider: str, caps: Caps) -> i
     if not caps.get(provider):
         return None
     hold(connection, f"day:{provider}")  # or two processes would count before either sends
+    return caps[provider] - sent(connection, moment.now, provider)
+
+
+def sent(connection: Connection, now: int, provider: str) -> int:
+    """How many images a provider was asked for since midnight."""
     text = type_coerce(table.c.input, Text)
     counting = case((text.like('%"n":%') | text.like('%"count":%'), table.c.input), else_=null())
     query = (
         select(table.c.parameters, counting.label("given"), func.count().label("jobs"))
         .where(table.c.provider == provider, table.c.status.not_in(_UNCOUNTED))
         .where(not_(and_(table.c.status == "failed", table.c.task_id.is_(None))))  # refused: nothing was started
-        .where(table.c.sent_at >= moment.now - moment.now % DAY)
+        .where(table.c.sent_at >= now - now % DAY)
         .group_by(table.c.parameters, counting)
     )
-    sent: int = sum(row.jobs * images(row.parameters, row.given or {}) for row in connection.execute(query))
-    return caps[provider] - sent
+    return sum(row.jobs * images(row.parameters, row.given or {}) for row in connection.execute(query))
 
 
 def within(connection: Connection, moment: Moment, due: Sequence[Job], left: int, cap: int) -> list[Job]:

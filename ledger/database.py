@@ -9,12 +9,17 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
+from ledger.observer import Observer
+
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 
 
 class Database(Protocol):
     """One database. Every call is one transaction, or part of one that commits as a whole."""
+
+    observer: Observer
+    """Is told of every commit."""
 
     async def read(self, work: Work[T]) -> T:
         """Runs work that only reads, on a consistent snapshot. Raises `Unavailable`."""

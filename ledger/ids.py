@@ -3,12 +3,18 @@
 import os
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _SHAPE = re.compile(r"[a-z]{2,8}_[0-7][0-9a-hjkmnp-tv-z]{25}")
 _RANDOM_BITS = 74
 _RANDOM_MASK = (1 << _RANDOM_BITS) - 1
+_DIGITS = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
+"""Python's own base 32 has other letters."""
+_BYTES = 10
+_STOCK = 100
+"""Ids whose random bytes are fetched at once: asking the system for them costs as much as all else."""
 
 
 class Ids:
@@ -19,19 +25,33 @@ class Ids:
 
     def __init__(self, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
         self._random_bytes = random_bytes
+        self._stock: list[bytes] = []
         self._last = 0
 
     def new(self, prefix: str, now: int) -> str:
         """An id for a thing made at `now` (milliseconds)."""
-        payload = int.from_bytes(self._random_bytes(10)) & (_RANDOM_MASK >> 1)
+        payload = int.from_bytes(self._random()) & (_RANDOM_MASK >> 1)
         # Half of the random range is left free so that counting on within a millisecond cannot overflow it.
         self._last = max(now << _RANDOM_BITS | payload, self._last + 1)
-        return f"{prefix}_{_base32(_uuid7(self._last >> _RANDOM_BITS, self._last & _RANDOM_MASK))}"
+        return f"{prefix}_{_typeid(self._last >> _RANDOM_BITS, self._last & _RANDOM_MASK)}"
+
+    def _random(self) -> bytes:
+        try:
+            return self._stock.pop()
+        except IndexError:
+            fetched = self._random_bytes(_BYTES * _STOCK)
+            self._stock = [fetched[start : start + _BYTES] for start in range(0, len(fetched), _BYTES)]
+            return self._stock.pop()
 
 
 def first(prefix: str, now: int) -> str:
     """An id that sorts before all that are made at `now` (milliseconds) or later."""
-    return f"{prefix}_{_base32(_uuid7(max(now, 0), 0))}"
+    return f"{prefix}_{_typeid(max(now, 0), 0)}"
+
+
+def made_at(identifier: str) -> int:
+    """When the thing with that id was made, in milliseconds. Raises ValueError for what is no id."""
+    return int(identifier.rpartition("_")[2][:10].translate(_DIGITS), 32)
 
 
 def is_id(text: str, prefix: str) -> bool:
@@ -39,10 +59,13 @@ def is_id(text: str, prefix: str) -> bool:
     return text.startswith(prefix + "_") and _SHAPE.fullmatch(text) is not None
 
 
-def _uuid7(milliseconds: int, random: int) -> int:
+def _typeid(milliseconds: int, random: int) -> str:
+    """A UUIDv7 in base 32. Ten characters hold the 48 bits of the time, the other sixteen all else."""
     version, variant = 7, 2
-    return milliseconds << 80 | version << 76 | (random >> 62) << 64 | variant << 62 | random & ((1 << 62) - 1)
+    rest = version << 76 | (random >> 62) << 64 | variant << 62 | random & ((1 << 62) - 1)
+    return _time(milliseconds) + "".join([_PAIRS[rest >> shift & 1023] for shift in (70, 60, 50, 40, 30, 20, 10, 0)])
 
 
-def _base32(value: int) -> str:
-    return "".join([_PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)])
+@lru_cache(maxsize=8)  # what is made together is made in the same few milliseconds
+def _time(milliseconds: int) -> str:
+    return "".join([_PAIRS[milliseconds >> shift & 1023] for shift in (40, 30, 20, 10, 0)])

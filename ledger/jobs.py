@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select
@@ -29,8 +30,10 @@ _FIXED = (
     "resubmit_of",
     "subscribers",
     "notify_id",
+    "traceparent",
 )
-_SAVED = ["id", *(name for name in Job._fields if name not in _FIXED)]
+_SAVED = ("id", *(name for name in Job._fields if name not in _FIXED))
+_saved = itemgetter(*(Job._fields.index(name) for name in _SAVED))
 _LOCK = select(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True))).order_by(jobs.c.id).with_for_update()
 
 
@@ -38,7 +41,8 @@ _LOCK = select(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True))).orde
 class Draft:
     """A job that someone asks for. `idempotency_digest` is a hash of the request that came with the key.
 
-    `subscribers` are those that alone are told of it, None for all that want it; `notify` is told besides.
+    `subscribers` are those that alone are told of it, None for all that want it; `notify` is told besides. Its
+    `traceparent` is that of the request.
     """
 
     provider: str
@@ -52,6 +56,7 @@ class Draft:
     idempotency_digest: str | None = None
     subscribers: list[str] | None = None
     notify: Target | None = None
+    traceparent: str | None = None
 
 
 class KeysReused(KeyReused):
@@ -126,7 +131,7 @@ def find(connection: Connection, wanted: Filter, *, cursor: str | None, limit: i
 
 def lock(connection: Connection, job_ids: Iterable[str]) -> dict[str, Job]:
     """Holds these jobs, in id order so that two transactions never wait for each other in a circle."""
-    return {row.id: Job.of(row) for row in connection.execute(_LOCK, {"ids": sorted(set(job_ids))})}
+    return {row.id: Job.of(row) for row in connection.execute(_LOCK, {"ids": sorted(set(job_ids))}).all()}
 
 
 def lock_one(connection: Connection, job_id: str) -> Job:
@@ -139,7 +144,7 @@ def lock_one(connection: Connection, job_id: str) -> Job:
 
 def save(connection: Connection, changed: Sequence[Job]) -> None:
     """Writes jobs that this transaction holds."""
-    bulk.change(connection, jobs, [{name: getattr(job, name) for name in _SAVED} for job in changed])
+    bulk.change(connection, jobs, _SAVED, [_saved(job) for job in changed])
 
 
 def cancel(connection: Connection, moment: Moment, job_id: str, *, at_provider: bool = False) -> Job:
@@ -178,6 +183,7 @@ def resubmit(connection: Connection, moment: Moment, job_id: str) -> Job:
             resubmit_of=old.id,
             subscribers=old.subscribers,
             notify=None if old.notify_id is None else one_offs.target_of(connection, old.notify_id),
+            traceparent=old.traceparent,
         ),
     )
     history.add(connection, [Entry(old.id, moment.now, "resubmitted", f"resubmitted as {job.id}")])
@@ -230,6 +236,7 @@ def _recorded(moment: Moment, draft: Draft) -> Job:
         idempotency_digest=draft.idempotency_digest,
         subscribers=draft.subscribers,
         notify_id=None if draft.notify is None else moment.id("sub"),
+        traceparent=draft.traceparent,
     )
 
 

@@ -11,6 +11,7 @@ from ledger.database import Database
 from ledger.errors import CannotOpen
 from ledger.ids import Ids
 from ledger.moment import Moment
+from ledger.observer import Observer, Unobserved
 from ledger.postgres import PostgresDatabase
 from ledger.sqlite import SqliteDatabase
 
@@ -30,6 +31,7 @@ class Ledger:
         self.clock = clock
         self._ids = ids or Ids()
         self._first_delay = first_delay
+        self.observer: Observer = Unobserved()
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs a query function. Raises what it raises, and `Unavailable`."""
@@ -41,6 +43,10 @@ class Ledger:
         """Runs a query function in a transaction and returns after its commit. Raises what it raises, and
         `Unavailable`."""
         return await self.database.write(lambda connection: work(connection, self._moment(), *args, **kwargs))
+
+    def observe(self, observer: Observer) -> None:
+        """Tells `observer` of every commit and batch from now on."""
+        self.observer = self.database.observer = observer
 
     async def close(self) -> None:
         """Finishes what was accepted and closes the database."""

@@ -48,7 +48,7 @@ class Outbox:
             return job
         job = job._replace(sequence=job.sequence + 1)
         data = {**job.document(self._link), "sequence": job.sequence}
-        self._add(event, job.id, job.sequence, data, readers)
+        self._add(event, job.id, job.sequence, data, readers, job.traceparent)
         return job
 
     def tell(self, event: str, data: dict[str, Any], *, but: str | None = None) -> None:
@@ -72,7 +72,13 @@ class Outbox:
         bulk.add(self._connection, deliveries, self._deliveries)
 
     def _add(
-        self, event: str, job_id: str | None, sequence: int, data: dict[str, Any], readers: Sequence[Reader]
+        self,
+        event: str,
+        job_id: str | None,
+        sequence: int,
+        data: dict[str, Any],
+        readers: Sequence[Reader],
+        traceparent: str | None = None,
     ) -> None:
         now = self._moment.now
         notification_id = self._moment.id("ntf")
@@ -84,6 +90,7 @@ class Outbox:
                 "sequence": sequence,
                 "created_at": now,
                 "body": body(event, now, data),
+                "traceparent": traceparent,
             }
         )
         about = {"notification_id": notification_id, "job_id": job_id, "type": event}

@@ -1,6 +1,7 @@
 """PostgreSQL: as many processes as wanted, a pool of connections in each, rows claimed with SKIP LOCKED."""
 
 import asyncio
+import time
 from typing import Any, TypeVar
 
 from sqlalchemy import make_url
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from ledger import migration
 from ledger.database import Work
 from ledger.errors import CannotOpen, Overloaded, Unavailable
+from ledger.observer import Observer, Unobserved
 from ledger.turns import Turns
 
 T = TypeVar("T")
@@ -43,6 +45,7 @@ class PostgresDatabase:
         self._running: set[asyncio.Task[Any]] = set()
         self._writers = asyncio.Semaphore(WRITERS)
         self._turns = Turns(WRITERS)
+        self.observer: Observer = Unobserved()
 
     @classmethod
     async def open(cls, url: str) -> "PostgresDatabase":
@@ -110,9 +113,12 @@ class PostgresDatabase:
 
     async def _commit(self, work: Work[T]) -> T:
         for _ in range(TRIES):
+            began = time.perf_counter()
             try:
                 async with self._engine.begin() as connection:
-                    return await connection.run_sync(work)
+                    result = await connection.run_sync(work)
+                self.observer.committed(time.perf_counter() - began, 1)
+                return result
             except DBAPIError as error:
                 state = _sqlstate(error)
                 if state[:2] in _OURS:

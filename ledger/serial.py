@@ -9,6 +9,7 @@ cluster begins them low again, so rows that come from elsewhere raise the base t
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Text, cast, func, insert, literal_column, select, update
+from sqlalchemy.dialects import sqlite
 
 from ledger.moment import Moment
 from ledger.schema import facts, notifications
@@ -35,15 +36,21 @@ _ahead = select(
 # Before anything was counted, the highest that is there.
 _counted = select(func.coalesce(_kept(_LAST), select(func.max(notifications.c.serial)).scalar_subquery(), 0))
 
+_next = (
+    sqlite.insert(facts)
+    .values(name=literal_column(f"'{_LAST}'"), value=_counted.scalar_subquery() + literal_column("1"))
+    .on_conflict_do_update(
+        index_elements=[facts.c.name], set_={"value": cast(facts.c.value, BigInteger) + literal_column("1")}
+    )
+    .returning(cast(facts.c.value, BigInteger))
+)
+
 
 def take(connection: Connection) -> ColumnElement[int] | int:
     """The number of this transaction, for the rows that it is about to write."""
     if connection.dialect.name == "postgresql":
         return _own
-    number = settled(connection) + 1
-    # One writer: nobody can have come between.
-    _keep(connection, _LAST, number)
-    return number
+    return int(connection.execute(_next).scalar_one())
 
 
 def settled(connection: Connection) -> int:

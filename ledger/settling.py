@@ -20,6 +20,8 @@ from ledger.schema import subscribers as subscriber_table
 
 _KEPT = [column.name for column in fields(Attempt)]
 
+_CHANGED = ("id", "attempt_count", "lease", "trigger", "status", "due_at", "last_error", "finished_at")
+
 _BUSY = (429, 503)
 """Answers that ask to be sent less (RFC 6585 §4, RFC 9110 §15.6.4)."""
 
@@ -74,30 +76,20 @@ def settle(
 
 def _record(connection: Connection, moment: Moment, valid: Sequence[tuple[Settlement, Row[Any]]]) -> None:
     tries: list[dict[str, Any]] = []
-    changes: list[dict[str, Any]] = []
+    changes: list[tuple[Any, ...]] = []
     for one, row in valid:
         number = row.attempt_count + 1
         named = {"id": moment.id("att"), "delivery_id": row.id, "number": number, "trigger": row.trigger}
         tries.append(named | {name: getattr(one.attempt, name) for name in _KEPT})
-        change = {
-            "status": one.status,
-            "due_at": one.due_at,
-            "last_error": one.attempt.error,
-            "finished_at": None if one.status == "pending" else moment.now,
-        }
+        outcome = one.status, one.due_at, one.attempt.error, None if one.status == "pending" else moment.now
         if row.status == "skipped" and one.status != "delivered":
-            change = {
-                "status": "skipped",
-                "due_at": None,
-                "last_error": row.last_error,
-                "finished_at": row.finished_at,
-            }
+            outcome = "skipped", None, row.last_error, row.finished_at
         # A skipped delivery keeps its state, so the lease has to tell that this attempt was recorded.
         lease = row.lease + (row.status == "skipped")
         # Only the attempt that a person asked for is theirs; the rest of the fresh schedule runs by itself.
-        changes.append({"id": row.id, "attempt_count": number, "lease": lease, "trigger": "schedule"} | change)
+        changes.append((row.id, number, lease, "schedule", *outcome))
     bulk.add(connection, attempts, tries)
-    bulk.change(connection, table, changes)
+    bulk.change(connection, table, _CHANGED, changes)
 
 
 def _give_up(

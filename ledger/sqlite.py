@@ -10,10 +10,11 @@ connections of aiosqlite.
 import asyncio
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -23,8 +24,10 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
 from ledger import migration, wal
 from ledger.database import Work
-from ledger.errors import CannotOpen, Damaged, Overloaded, Unavailable
+from ledger.errors import CannotOpen, Overloaded, Unavailable
 from ledger.filelock import FileLock
+from ledger.group import Unit, reason, run_all
+from ledger.observer import Observer, Unobserved
 from ledger.turns import Turns
 
 T = TypeVar("T")
@@ -42,8 +45,9 @@ class SqliteDatabase:
         self._writing = _writing_engine(path)
         self._reading = _reading_engine(path)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-writer")
-        self._waiting: asyncio.Queue[_Unit[Any] | None] = asyncio.Queue()
+        self._waiting: asyncio.Queue[Unit[Any] | None] = asyncio.Queue()
         self._turns = Turns(MAX_GROUP)
+        self.observer: Observer = Unobserved()
         self._writer: asyncio.Task[None] | None = None
         self._running: set[asyncio.Task[Any]] = set()
 
@@ -58,16 +62,12 @@ class SqliteDatabase:
                 # Only under the lock: closing any descriptor of a file ends this process's SQLite locks on it.
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
                 _refuse_damage(path)
-        except CannotOpen:
+        except (CannotOpen, OSError) as error:
             if lock:
                 lock.release()
-            raise
-        except OSError as error:
-            if lock:
-                lock.release()
-            raise CannotOpen(
-                f"cannot write to {path}: {error.strerror}. Set POSTBACK_HOME to a folder you own"
-            ) from None
+            if isinstance(error, OSError):
+                error = CannotOpen(f"cannot write to {path}: {error.strerror}. Set POSTBACK_HOME to a folder you own")
+            raise error from None
         if lock is None:
             raise CannotOpen(
                 f"{path} is in use by another process. SQLite serves one process: stop the other one, "
@@ -79,7 +79,7 @@ class SqliteDatabase:
         except SQLAlchemyError as error:
             await database._dispose()
             raise CannotOpen(
-                f"{path} cannot be used: {_reason(error)}. Restore it from a backup, or move it away"
+                f"{path} cannot be used: {reason(error)}. Restore it from a backup, or move it away"
             ) from None
         except CannotOpen:
             await database._dispose()
@@ -101,7 +101,7 @@ class SqliteDatabase:
             raise Unavailable("the database is closed")
         if self._waiting.qsize() >= MAX_WAITING:
             raise Overloaded("too many writes are waiting")
-        unit = _Unit(work)
+        unit = Unit(work)
         self._waiting.put_nowait(unit)
         return await unit.done
 
@@ -129,7 +129,7 @@ class SqliteDatabase:
             async with self._reading.connect() as connection:
                 return await connection.run_sync(work)
         except (DBAPIError, PoolTimeout) as error:
-            raise Unavailable(f"the database could not be read: {_reason(error)}") from error
+            raise Unavailable(f"the database could not be read: {reason(error)}") from error
 
     async def _dispose(self) -> None:
         # Readers first: the last connection to close checkpoints the WAL, and that must be the writer.
@@ -153,80 +153,18 @@ class SqliteDatabase:
                 with self._turns.take():
                     await self._commit(units)
 
-    async def _commit(self, units: "list[_Unit[Any]]") -> None:
+    async def _commit(self, units: list[Unit[Any]]) -> None:
         """One transaction for all; a unit that fails is rolled back to its own savepoint."""
+        began = time.perf_counter()
         try:
-            await self._in_thread(_run_all, self._writing, units)
+            await self._in_thread(run_all, self._writing, units)
         except (SQLAlchemyError, OSError, Unavailable) as error:
             for unit in units:
-                unit.fail(Unavailable(f"the database could not be written: {_reason(error)}"))
+                unit.fail(Unavailable(f"the database could not be written: {reason(error)}"))
             return
         for unit in units:
             unit.finish()
-
-
-class _Unit(Generic[T]):
-    """One piece of work that waits for its commit."""
-
-    def __init__(self, work: Work[T]) -> None:
-        self.work = work
-        self.done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._result: T | None = None
-        self._error: Exception | None = None
-
-    def run(self, connection: Connection) -> None:
-        savepoint = connection.begin_nested()
-        try:
-            self._result = self.work(connection)
-            savepoint.commit()
-        except Exception as error:
-            if isinstance(error, DBAPIError) and _spoils_the_group(error):
-                raise
-            try:
-                savepoint.rollback()
-            except SQLAlchemyError:
-                raise Unavailable("SQLite gave up the transaction; is the disk full?") from error
-            self._error = error
-
-    def finish(self) -> None:
-        """After the commit: tells whoever still waits."""
-        if self._error is not None:
-            self.fail(self._error)
-        elif not self.done.done():
-            self.done.set_result(self._result)  # type: ignore[arg-type]
-
-    def fail(self, error: Exception) -> None:
-        if not self.done.done():
-            self.done.set_exception(error)
-
-
-def _run_all(engine: Engine, units: "list[_Unit[Any]]") -> None:
-    with engine.begin() as connection:
-        for unit in units:
-            unit.run(connection)
-
-
-def _spoils_the_group(error: DBAPIError) -> bool:
-    """Whether SQLite itself failed (disk full, I/O error, read-only, locked), and not just this statement."""
-    return _code(error) in (
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_CORRUPT,
-    )
-
-
-def _code(error: DBAPIError) -> int:
-    return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
-
-
-def _reason(error: BaseException) -> str:
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    said = str(cause) or type(cause).__name__
-    # It goes on with what the row holds.
-    return str(Damaged()) if said.startswith("Could not decode to UTF-8") else said
+        self.observer.committed(time.perf_counter() - began, len(units))
 
 
 _WRITING = (

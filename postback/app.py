@@ -1,7 +1,6 @@
-"""The HTTP application of one process: the routes of its roles, and every error as a problem document."""
+"""The HTTP application of one process: the routes of its roles, and every error as a problem document or a page."""
 
 import contextlib
-import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 import structlog
@@ -18,13 +17,15 @@ from ledger.pages import BadCursor
 from postback.api import docs
 from postback.api.calls import CALLS, Call
 from postback.api.headers import BoundedHeaders
+from postback.dashboard import errors
+from postback.dashboard.routes import routes as pages
 from postback.house import House
-from receiver import eventbridge
+from receiver import eventbridge, intake
 from receiver.problems import Problem
 
 log = structlog.get_logger()
 
-_PROBLEM_OF: dict[type[LedgerError], str] = {
+_PROBLEM_KINDS: dict[type[LedgerError], str] = {
     NotFound: "not-found",
     KeyReused: "idempotency-key-reused",
     Refused: "conflict",
@@ -49,17 +50,19 @@ def create_app(house: House) -> Starlette:
     if house.eventbridge is not None:
         routes.append(Route(eventbridge.PATH, house.eventbridge.receive, methods=["POST"]))
     if "api" in house.roles:
-        routes += [Route("/openapi.json", docs.describe), Route("/docs", docs.show)]
+        routes += [Route("/openapi.json", docs.describe), Route("/docs", docs.show), *pages(house)]
+
+    async def explain(request: Request, error: Exception) -> Response:
+        problem = _problem_of(request, error)
+        if "api" in house.roles and errors.is_for_person(request):
+            return errors.page(house, request, problem)
+        return problem.response()
+
     app = Starlette(
         routes=routes,
         middleware=[Middleware(BoundedHeaders)],
         lifespan=lifespan,
-        exception_handlers={
-            Problem: _problem,
-            LedgerError: _ledger_error,
-            HTTPException: _http_exception,
-            Exception: _unexpected,
-        },
+        exception_handlers=dict.fromkeys((Problem, LedgerError, HTTPException, Exception), explain),
     )
     # An address is right or wrong: a redirect would go where the Host header says, the bearer key with it.
     app.router.redirect_slashes = False
@@ -67,11 +70,12 @@ def create_app(house: House) -> Starlette:
 
 
 def _routes(house: House, calls: Sequence[Call]) -> list[Route]:
-    """One route for each path, those without a parameter first."""
+    """One route for each path: the one that is asked for most, then those without a parameter."""
     paths: dict[str, dict[str, Call]] = {}
     for call in calls:
         paths.setdefault(call.path, {})[call.method] = call
-    return [Route(path, _Path(house, paths[path])) for path in sorted(paths, key=lambda path: "{" in path)]
+    order = sorted(paths, key=lambda path: (path != intake.PATH, "{" in path))
+    return [Route(path, _Path(house, paths[path])) for path in order]
 
 
 class _Path:
@@ -90,47 +94,33 @@ class _Path:
                 "method-not-allowed", "This address takes another method.", headers={"Allow": ", ".join(allowed)}
             )
         if not call.open:
-            _authorize(self._house, request)
+            await _authorize(self._house, request, call)
         if "\x00" in request.path_params.get("id", ""):  # PostgreSQL cannot even be asked
             raise Problem("not-found", "There is nothing here.")
         response = await call.handler(self._house, request)
         await response(scope, receive, send)
 
 
-def _authorize(house: House, request: Request) -> None:
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    good = scheme.lower() == "bearer" and secrets.compare_digest(key.strip().encode(), house.api_key.encode())
-    if not good:
-        raise Problem(
-            "unauthorized",
-            "Send the API key as 'Authorization: Bearer KEY'. The server keeps it in POSTBACK_HOME/api.key "
-            "unless POSTBACK_API_KEY is set.",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
+async def _authorize(house: House, request: Request, call: Call) -> None:
+    caller = await house.callers.of_header(request.headers.get("authorization", ""))
+    caller.require(call.scope)
+    request.state.caller = caller
 
 
-async def _problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
-    return error.response()
-
-
-async def _ledger_error(request: Request, error: Exception) -> Response:
-    kind = next((kind for known, kind in _PROBLEM_OF.items() if isinstance(error, known)), None)
-    if kind is None:
-        return await _unexpected(request, error)
-    return Problem(kind, f"{str(error)[:1].upper()}{str(error)[1:]}.").response()
-
-
-async def _http_exception(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    if error.status_code == 405:
-        return Problem("method-not-allowed", "This address takes another method.", headers=error.headers).response()
-    if error.status_code == 404:
-        return Problem("not-found", "There is nothing here.").response()
-    return Problem("bad-request", "The request cannot be understood.").response()
-
-
-async def _unexpected(request: Request, error: Exception) -> Response:
+def _problem_of(request: Request, error: Exception) -> Problem:
+    """What is told of an error. Of one that nobody foresaw it is nothing, and the log has the rest."""
+    match error:
+        case Problem():
+            return error
+        case HTTPException(status_code=405):
+            return Problem("method-not-allowed", "This address takes another method.", headers=error.headers)
+        case HTTPException(status_code=404):
+            return Problem("not-found", "There is nothing here.")
+        case HTTPException():
+            return Problem("bad-request", "The request cannot be understood.")
+    kind = next((kind for known, kind in _PROBLEM_KINDS.items() if isinstance(error, known)), None)
+    if kind is not None:
+        return Problem(kind, f"{str(error)[:1].upper()}{str(error)[1:]}.")
     # The path is left out: a callback's path is its authority.
     log.error("unexpected", method=request.method, exc_info=error)
-    return Problem("internal", "Something went wrong on our side; the log says what.").response()
+    return Problem("internal", "Something went wrong on our side; the log says what.")

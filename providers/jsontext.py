@@ -18,9 +18,7 @@ class BadJson(ValueError):
 def loads(text: bytes) -> Any:
     """Parses UTF-8 JSON. Raises `BadJson`."""
     try:
-        value = json.loads(
-            text.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant, parse_float=_float
-        )
+        value = _decode(text.decode("utf-8"))
     except UnicodeDecodeError:
         raise BadJson("the text is not UTF-8") from None
     except RecursionError:
@@ -31,7 +29,9 @@ def loads(text: bytes) -> Any:
         raise
     except ValueError:
         raise BadJson("the JSON holds a number that is too long") from None
-    _inspect(value, MAX_DEPTH)
+    # Only an escape can hide half of a pair, and each level has a bracket of its own.
+    if b"\\u" in text or text.count(b"{") + text.count(b"[") > MAX_DEPTH:
+        _inspect(value, MAX_DEPTH)
     return value
 
 
@@ -64,6 +64,9 @@ def _float(digits: str) -> float:
     if number in (float("inf"), float("-inf")):
         raise BadJson("the JSON holds a number that is too large")
     return number
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float).decode
 
 
 def _inspect(value: Any, depth: int) -> None:

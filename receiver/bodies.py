@@ -1,7 +1,8 @@
 """Reading a request's body: bounded, of the right kind, and never decompressed."""
 
-from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
+from collections.abc import Mapping
+
+from starlette.requests import Request
 
 from receiver.problems import Problem
 
@@ -9,7 +10,7 @@ MAX_DIGITS = 18
 """Digits of a Content-Length that are read as a number; more are too large for any limit."""
 
 
-def check_kind(headers: Headers) -> None:
+def check_kind(headers: Mapping[str, str]) -> None:
     """Raises `Problem` for a body that is encoded, or says that it is something else than JSON."""
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise Problem("unsupported-media-type", "Send the body without Content-Encoding.")
@@ -24,14 +25,15 @@ async def read(request: Request, limit: int) -> bytes:
     if declared.isdecimal() and (len(declared) > MAX_DIGITS or int(declared) > limit):
         raise _too_large(limit)
     body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise _too_large(limit)
-    except ClientDisconnect:
-        raise Problem("bad-request", "The connection ended before the body did.") from None
-    return bytes(body)
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise Problem("bad-request", "The connection ended before the body did.")
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise _too_large(limit)
+        if not message.get("more_body", False):
+            return bytes(body)
 
 
 def _too_large(limit: int) -> Problem:

@@ -3,6 +3,7 @@
 The answer is 2xx only after the commit that stored the callback, moved its job and wrote what is owed to subscribers.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -20,9 +21,13 @@ from ledger.moment import Moment
 from ledger.tokens import BadToken, CallbackTokens
 from providers.protocol import JobStatus, Provider, Reading, Unreadable
 from receiver import bodies
+from receiver.observer import FOUND_BY, Observer, Unobserved, finder
 from receiver.problems import Problem, no_such_callback
 
 log = structlog.get_logger()
+
+PATH = "/callbacks/{token}"
+"""Where results arrive."""
 
 
 class Intake:
@@ -40,7 +45,9 @@ class Intake:
         max_body: int,
         archive: bool = False,
         wake: Callable[[], None] = lambda: None,
+        observer: Observer | None = None,
     ) -> None:
+        self._observer = observer or Unobserved()
         self._tokens = tokens
         self._providers = providers
         self._max_body = max_body
@@ -50,22 +57,28 @@ class Intake:
 
     async def receive(self, request: Request) -> Response:
         """One callback, its token the path's parameter. The token is the authority; every bad one gets the same 404."""
+        began = time.perf_counter()
         try:
             job_id, provider_name = self._tokens.read(request.path_params["token"])
             provider = self._providers[provider_name]
         except (BadToken, KeyError):
+            self._observer.refused()
             raise no_such_callback() from None
-        bodies.check_kind(request.headers)
+        headers = self._headers(request)
+        bodies.check_kind(headers)
         body = self._tokens.blank(await bodies.read(request, self._max_body))
         reading, fault = _read(provider, body)
         try:
-            verdict = await self._accept.add(Arrival(job_id, provider_name, self._headers(request), body, reading))
+            verdict = await self._accept.add(Arrival(job_id, provider_name, headers, body, reading))
         except Unavailable as error:
             log.warning("callback_not_stored", job_id=job_id, reason=str(error))
             raise Problem("unavailable", "The callback could not be stored; send it again.") from None
         if verdict is None:
+            self._observer.refused()
             raise no_such_callback()
-        log.info("callback", job_id=job_id, provider=provider_name, verdict=verdict)
+        found_by = finder(headers.get(FOUND_BY))
+        self._observer.callback(job_id, verdict, found_by, time.perf_counter() - began)
+        log.info("callback", job_id=job_id, provider=provider_name, verdict=verdict, found_by=found_by)
         self._wake()
         if verdict == "invalid":
             raise Problem("bad-callback", fault or "The callback's task_id is not that of its job.")
@@ -83,7 +96,7 @@ class Intake:
         received: dict[str, str] = {}
         for name, value in request.headers.raw:
             text = self._tokens.blank(value).decode("latin-1")
-            key = name.decode("latin-1").lower()
+            key = name.decode("latin-1")  # in lower case, as ASGI has it
             received[key] = f"{received[key]}, {text}" if key in received else text
         return received
 

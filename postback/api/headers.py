@@ -1,5 +1,7 @@
 """Bounds a request's headers: the server itself takes any number of any size, and callbacks keep theirs."""
 
+from itertools import chain
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from receiver.problems import Problem
@@ -24,4 +26,4 @@ class BoundedHeaders:
 
 
 def _too_large(headers: list[tuple[bytes, bytes]]) -> bool:
-    return len(headers) > MAX_COUNT or sum(len(name) + len(value) for name, value in headers) > MAX_BYTES
+    return len(headers) > MAX_COUNT or sum(map(len, chain.from_iterable(headers))) > MAX_BYTES

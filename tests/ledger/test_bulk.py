@@ -47,10 +47,9 @@ async def test_rows_are_added_as_one_by_one(ledger: Ledger, count: int) -> None:
 async def test_rows_are_changed_and_no_others(ledger: Ledger, count: int) -> None:
     new = [copy(number) for number in range(count + 5)]
     await write(ledger, lambda connection: bulk.add(connection, callbacks, new))
-    changes = [
-        {"id": f"cb_{number:05}", "verdict": f"v{number}", "headers": {}, "task_id": None} for number in range(count)
-    ]
-    await write(ledger, lambda connection: bulk.change(connection, callbacks, changes))
+    names = ("id", "verdict", "headers", "task_id")
+    changes = [(f"cb_{number:05}", f"v{number}", {}, None) for number in range(count)]
+    await write(ledger, lambda connection: bulk.change(connection, callbacks, names, changes))
     found = {row.id: (row.verdict, row.headers, row.task_id, row.body) for row in await rows(ledger, callbacks)}
     for number in range(count):
         assert found[f"cb_{number:05}"] == (f"v{number}", {}, None, bytes([number % 256, 0, 255]))
@@ -81,8 +80,8 @@ async def test_a_job_is_found_by_its_key_and_not_by_reading_all(ledger: Ledger) 
                 plans.extend(row[3] for row in cursor.fetchall())
 
         event.listen(connection, "before_cursor_execute", look)
-        for table, change in ((jobs, {"status": "running"}), (attempts, {"error": "x"})):
-            bulk.change(connection, table, [{"id": f"x_{number}", **change} for number in range(64)])
+        for table, name in ((jobs, "status"), (attempts, "error")):
+            bulk.change(connection, table, ("id", name), [(f"x_{number}", "x") for number in range(64)])
 
     for _ in range(3):
         await pending(ledger)

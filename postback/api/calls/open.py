@@ -2,11 +2,12 @@
 
 from postback.api import artifacts, bodies, callbacks, health, models
 from postback.api.calls.call import Call
+from receiver import intake
 
 CALLS: tuple[Call, ...] = (
     Call(
         "POST",
-        "/callbacks/{token}",
+        intake.PATH,
         "Tell how a job stands, as its provider does. The token in the path is the authority.",
         callbacks.receive,
         models.Received,

@@ -1,0 +1,97 @@
+"""What SQLite commits together: pieces of work, each undone alone where it fails."""
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from ledger.database import Work
+from ledger.errors import Damaged, Unavailable
+
+T = TypeVar("T")
+
+
+class Unit(Generic[T]):
+    """One piece of work that waits for its commit. Made on the event loop, and run on the writer's thread."""
+
+    def __init__(self, work: Work[T]) -> None:
+        self.work = work
+        self.done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._result: T | None = None
+        self._error: Exception | None = None
+
+    def run_alone(self, engine: Engine) -> None:
+        """Runs it in a transaction of its own, which needs no savepoint."""
+        with suppress(_Undone), engine.begin() as connection:
+            try:
+                self._result = self.work(connection)
+            except Exception as error:
+                if isinstance(error, DBAPIError) and _spoils_the_group(error):
+                    raise
+                self._error = error
+                raise _Undone from None
+
+    def run(self, connection: Connection) -> None:
+        """Runs it beside others: if it fails, it is rolled back to its own savepoint."""
+        savepoint = connection.begin_nested()
+        try:
+            self._result = self.work(connection)
+            savepoint.commit()
+        except Exception as error:
+            if isinstance(error, DBAPIError) and _spoils_the_group(error):
+                raise
+            try:
+                savepoint.rollback()
+            except SQLAlchemyError:
+                raise Unavailable("SQLite gave up the transaction; is the disk full?") from error
+            self._error = error
+
+    def finish(self) -> None:
+        """After the commit: tells whoever still waits."""
+        if self._error is not None:
+            self.fail(self._error)
+        elif not self.done.done():
+            self.done.set_result(self._result)  # type: ignore[arg-type]
+
+    def fail(self, error: Exception) -> None:
+        """Nothing of it was kept."""
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+class _Undone(Exception):
+    """Rolls a transaction back whose only piece of work failed."""
+
+
+def run_all(engine: Engine, units: Sequence[Unit[Any]]) -> None:
+    """One transaction for all. Raises what failed for all of them: SQLAlchemy's errors, and `Unavailable`."""
+    if len(units) == 1:
+        units[0].run_alone(engine)
+        return
+    with engine.begin() as connection:
+        for unit in units:
+            unit.run(connection)
+
+
+def reason(error: BaseException) -> str:
+    """What SQLite says of an error, without what a row holds."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    said = str(cause) or type(cause).__name__
+    # It goes on with what the row holds.
+    return str(Damaged()) if said.startswith("Could not decode to UTF-8") else said
+
+
+def _spoils_the_group(error: DBAPIError) -> bool:
+    """Whether SQLite itself failed (disk full, I/O error, read-only, locked), and not just this statement."""
+    return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in (
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+    )
