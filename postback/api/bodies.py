@@ -20,7 +20,7 @@ MAX_NAMED = 100
 class Body(BaseModel):
     """A request's body: no field that is not known, no value of another type."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True, defer_build=True)
 
 
 class NewJob(Body):

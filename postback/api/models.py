@@ -10,7 +10,7 @@ from ledger.events import EVENTS
 class Shape(BaseModel):
     """An answer's shape, for the OpenAPI."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(use_attribute_docstrings=True, defer_build=True)
 
 
 class Fault(Shape):
