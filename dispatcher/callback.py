@@ -21,12 +21,16 @@ class CallbackPoster:
         self._receiver_url = receiver_url
         self._tokens = tokens
 
-    async def post(self, job: Job, body: bytes) -> int | None:
-        """The receiver's status code; None when it did not answer. The token is minted for this POST."""
+    async def post(self, job: Job, body: bytes, found_by: str = "poll") -> int | None:
+        """The receiver's status code; None when it did not answer. The token is minted for this POST.
+
+        `found_by` is `poll`, or `answer` for a result that was in the answer to the submission.
+        """
         url = callback_url(self._receiver_url, self._tokens, job)
         try:
             async with asyncio.timeout(TIMEOUT):
-                answer = await self._client.post(url, content=body, headers={"content-type": "application/json"})
+                headers = {"content-type": "application/json", "postback-found-by": found_by}
+                answer = await self._client.post(url, content=body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
             return None
         return answer.status_code

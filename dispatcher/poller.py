@@ -19,6 +19,7 @@ from ledger.clock import SECOND
 from ledger.job import Job
 from ledger.ledger import Ledger
 from ledger.polls import Asked, Budget
+from ledger.traces import trace_id
 from providers.protocol import Disposition, JobStatus, Reading, Refusal
 
 log = structlog.get_logger()
@@ -125,10 +126,25 @@ class Poller:
         else:
             asked = self._unfinished(job, said)
         if asked is not None:
-            await self._record(asked)
+            settled = await self._record(asked)
+            if settled and _tells_something(job, asked):
+                self._log(job, asked)
 
-    async def _record(self, asked: Asked) -> None:
-        await self._settle.add(asked)
+    def _log(self, job: Job, asked: Asked) -> None:
+        said = asked.reading
+        log.info(
+            "polled",
+            job_id=job.id,
+            provider=job.provider,
+            status="lost" if asked.lost else None if said is None else str(said.status),
+            provider_status=None if said is None else said.provider_status,
+            warning=asked.warning,
+            polls=job.polls + 1,
+            trace_id=trace_id(job.traceparent),
+        )
+
+    async def _record(self, asked: Asked) -> bool:
+        return await self._settle.add(asked)
 
     async def _tell(self, job: Job, body: bytes) -> Asked | None:
         """POSTs a result to the receiver; None when it took it, and so moved the job on."""
@@ -168,3 +184,11 @@ class Poller:
     def _deadline_of(self, job: Job) -> int:
         """How long until the job's deadline."""
         return max(0, (job.deadline_at or 0) - self._ledger.clock())
+
+
+def _tells_something(job: Job, asked: Asked) -> bool:
+    """Whether a poll changed something, as far as its job was known."""
+    said = asked.reading
+    if asked.lost is not None or (asked.warning is not None and asked.warning not in job.warnings):
+        return True
+    return said is not None and (said.status != job.status or said.provider_status not in (None, job.provider_status))

@@ -22,6 +22,7 @@ from ledger.pace import Limits
 from ledger.settler import Settler
 from ledger.submissions import Claimed, Settlement
 from ledger.tokens import CallbackTokens
+from ledger.traces import HandOn, Tracer, trace_id
 from providers.protocol import Disposition, Fault, Order, Reading, Refusal
 
 log = structlog.get_logger()
@@ -56,7 +57,9 @@ class Submitter:
         on_taken: Callable[[], None] = lambda: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
+        tracer: Tracer | None = None,
     ) -> None:
+        self._tracer = tracer or HandOn()
         self._ledger = ledger
         self._clients = clients
         self._tokens = tokens
@@ -93,15 +96,33 @@ class Submitter:
         await self._sleep(max(0, claimed.send_at - self._ledger.clock()) / 1_000)
         if not await self._start.add((job.id, job.lease)):
             return  # stopped past our lease: the job is not ours to send any more
-        said, body = await client.submit(order, url)
+        with self._tracer.span("provider.submit", job.traceparent, job_id=job.id, provider=job.provider) as span:
+            said, body = await client.submit(order, url)
+            if isinstance(said, Refusal):
+                span.fail(said.code)
         settlement = replace(self._settlement(job, said, called_back=url is not None), pace=claimed.pace)
         # Past its lease, too, the job can be told what became of it, as long as it would be asked about.
         settled = await self._settler.settle(settlement, self._ledger.clock() + self._deadline)
-        log.info("submitted", job_id=job.id, provider=job.provider, outcome=settlement.outcome, settled=settled)
+        self._log(job, settlement, settled=settled)
         self._on_taken()
         if isinstance(said, Reading) and said.status.final:
             # The acknowledgement already held the result. Should this POST fail, asking will find it again.
-            await self._poster.post(job, body)
+            await self._poster.post(job, body, "answer")
+
+    def _log(self, job: Job, settlement: Settlement, *, settled: bool) -> None:
+        fault = settlement.fault
+        log.info(
+            "submitted",
+            job_id=job.id,
+            provider=job.provider,
+            model=job.model,
+            task_id=settlement.task_id,
+            number=job.tries,
+            outcome=settlement.outcome,
+            error_code=None if fault is None else fault.code,
+            trace_id=trace_id(job.traceparent),
+            settled=settled,
+        )
 
     def _callback_url(self, client: ProviderClient, job: Job) -> str | None:
         if client.provider.calls_back and can_call(client.account.base_url, self._public_url):

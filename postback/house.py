@@ -1,14 +1,12 @@
 """Ties the wings together: opens the ledger and starts the loops that this process's roles need."""
 
 import asyncio
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 import httpx2 as httpx
 from starlette.types import ASGIApp
 
 from dispatcher.callback import CallbackPoster
-from dispatcher.client import ProviderClient
 from dispatcher.poller import LEASE as POLL_LEASE
 from dispatcher.poller import Poller
 from dispatcher.reconciler import Reconciler
@@ -26,11 +24,18 @@ from ledger.sqlite import SqliteDatabase
 from ledger.tokens import CallbackTokens
 from postback import keyfiles
 from postback.alarm import Alarm
+from postback.auth import Callers
+from postback.clients import open_clients
+from postback.dashboard.cookies import SessionCookies
+from postback.dashboard.guesses import Guesses
+from postback.metrics import Metrics, rates
 from postback.news import News
 from postback.readiness import Readiness
 from postback.retention import Retention
 from postback.runner import Runner
 from postback.settings import Settings
+from postback.tracing import open_tracing
+from postback.watch import Beat, Watch
 from providers import PROVIDERS
 from receiver import archiver, certificates
 from receiver.archiver import Archiver
@@ -72,8 +77,16 @@ class House:
         self.ledger = ledger
         self.keys = keys
         self.api_key = api_key
+        self.callers = Callers(ledger, api_key)
+        self.cookies = SessionCookies(keys, ledger.clock, api_key)
+        self.guesses = Guesses(ledger.clock)
         self.tokens = CallbackTokens(keys, ledger.clock)
-        self.clients = _clients(settings, self.tokens)
+        self.metrics = Metrics(ledger.clock, rates(settings))
+        self.watch = Watch(ledger)
+        self.tracer = open_tracing(settings)
+        self.observer = self.tracer.observer(ledger, self.metrics)
+        ledger.observe(self.metrics)
+        self.clients = open_clients(settings, self.tokens, self.metrics)
         self.links = ArtifactLinks(keys, settings.public_url)
         self.storage = open_storage(settings.artifacts, settings.home)
         self.intake = Intake(
@@ -83,6 +96,7 @@ class House:
             max_body=settings.max_body,
             archive=settings.archive,
             wake=lambda: self.wake("forwarder", "archiver"),
+            observer=self.observer,
         )
         self.eventbridge = self._eventbridge(fetch)
         self.circuit = Circuit(settings.circuit_failures, settings.circuit_cooldown)
@@ -91,6 +105,7 @@ class House:
         self._courier: Courier | None = None
         self._runners: dict[str, Runner] = {}
         self._closing = AsyncExitStack()
+        self._closing.push_async_callback(self.tracer.close)
         self._drained_at: float | None = None
 
     def wake(self, *loops: str) -> None:
@@ -110,6 +125,7 @@ class House:
 
     async def start(self, app: ASGIApp) -> None:
         """Starts the loops. `app` is this process's own HTTP application, for results that stay in the process."""
+        self._closing.callback(Beat(self.metrics.lagged).end)
         for client in self.clients.values():
             await self._closing.enter_async_context(client)
         if "dispatcher" in self.roles:
@@ -122,6 +138,7 @@ class House:
                 self._runner("retention").start(pruning.run_once)
         if "api" in self.roles:
             self._runner("alarm").start(Alarm(self.ledger).run_once)
+            self._runner("callers").start(self.callers.run_once)
 
     def hush(self) -> None:
         """Claims nothing more. What is under way goes on, and so do the answers to requests."""
@@ -182,6 +199,7 @@ class House:
             poll_after={"acedata": settings.acedata_poll_after, **pushed},
             spawn=submitting.spawn,
             on_taken=polling.wake,
+            tracer=self.tracer,
         )
         poller = Poller(
             self.ledger,
@@ -212,6 +230,8 @@ class House:
             timeout=settings.delivery_timeout,
             circuit=self.circuit,
             spawn=runner.spawn,
+            observer=self.observer,
+            tracer=self.tracer,
         )
         runner.start(forwarder.run_once)
 
@@ -276,12 +296,3 @@ async def open_house(
 
 async def _open_ledger(settings: Settings, clock: Clock) -> Ledger:
     return Ledger(await open_database(settings.database_url), clock=clock, first_delay=settings.retry_schedule[0])
-
-
-def _clients(settings: Settings, tokens: CallbackTokens) -> Mapping[str, ProviderClient]:
-    accounts = {name: settings.account(name) for name in PROVIDERS}
-    return {
-        name: ProviderClient(PROVIDERS[name], account, tokens.blank)
-        for name, account in accounts.items()
-        if account is not None
-    }

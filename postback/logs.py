@@ -4,9 +4,15 @@ import contextlib
 import json
 import logging
 import sys
+import threading
+import time
+from collections.abc import Callable
 from typing import Any, TextIO, cast
 
 import structlog
+from pydantic_core import to_json
+
+from postback.setting_types import Format, Level
 
 _QUIET = ("httpx2", "httpcore2", "httpx", "httpcore", "uvicorn.access", "asyncio", "aiosqlite", "alembic")
 """Libraries that print requested URLs, tokens included, at INFO or DEBUG."""
@@ -16,35 +22,82 @@ _QUIET = ("httpx2", "httpcore2", "httpx", "httpcore", "uvicorn.access", "asyncio
 _TRACES = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
 
-def configure(level: int = logging.INFO, stream: TextIO | None = None) -> None:
-    """Sets up logging for the whole process, on stderr unless another stream is given."""
+def configure(level: Level = "info", form: Format = "auto", stream: TextIO | None = None) -> None:
+    """Sets up logging for the whole process, on stderr unless another stream is given.
+
+    `auto` is text on a terminal and JSON anywhere else.
+    """
     stream = stream or sys.stderr
-    to_person = stream.isatty()
-    stream = cast(TextIO, _Forgiving(stream))
-    shown = structlog.dev.ConsoleRenderer() if to_person else structlog.processors.JSONRenderer(_as_json)
+    forgiving = cast(TextIO, _Forgiving(stream))
+    to_person = stream.isatty() if form == "auto" else form == "text"
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _TRACES if not to_person else structlog.processors.StackInfoRenderer(),
-            shown,
-        ],
+        processors=_for_person(colors=stream.isatty()) if to_person else [_Renderer()],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        logger_factory=structlog.PrintLoggerFactory(forgiving) if to_person else lambda *_: _Lines(stream),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(stream=stream)
+    logging.basicConfig(stream=forgiving)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     # Warns of each request that is none: as often as anybody likes.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
-_encode = json.JSONEncoder(default=repr).encode
+def _for_person(*, colors: bool) -> list[structlog.typing.Processor]:
+    pretty, plain = structlog.dev.RichTracebackFormatter(show_locals=False), structlog.dev.plain_traceback
+    return [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=pretty if colors else plain),
+    ]
 
 
-def _as_json(event: Any, **_: Any) -> str:
-    return _encode(event)
+class _Renderer:
+    """A line of JSON, made by hand: each attempt, callback and submission has one, and structlog's own processors
+    together take several times as long."""
+
+    def __init__(self, clock: Callable[[], int] = time.time_ns) -> None:
+        self._clock = clock
+        self._second = -1
+        self._prefix = ""
+
+    def __call__(self, logger: Any, method: str, event: structlog.typing.EventDict) -> bytes:
+        event["level"] = "error" if method == "exception" else "warning" if method == "warn" else method
+        event["timestamp"] = self._now()
+        if "exc_info" in event:
+            event = _TRACES(logger, method, event)
+        try:
+            return to_json(event, ensure_ascii=True, fallback=repr)
+        except ValueError:  # half a surrogate pair, or bytes that are no text
+            return json.dumps(event, default=repr).encode("ascii")
+
+    def _now(self) -> str:
+        second, rest = divmod(self._clock(), 1_000_000_000)
+        if second != self._second:
+            self._second, self._prefix = second, time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+        return f"{self._prefix}{rest // 1_000:06d}Z"
+
+
+class _Lines:
+    """Writes each line at once and whole; loses what cannot be written."""
+
+    def __init__(self, stream: TextIO) -> None:
+        buffer = getattr(stream, "buffer", None)
+        self._write: Callable[[Any], Any] = stream.write if buffer is None else buffer.write
+        self._flush = stream.flush if buffer is None else buffer.flush
+        self._text = buffer is None
+        self._lock = threading.Lock()
+
+    def msg(self, line: bytes) -> None:
+        with self._lock:
+            try:
+                self._write(line.decode("ascii") + "\n" if self._text else line + b"\n")
+                self._flush()
+            except OSError:
+                pass
+
+    debug = info = warning = error = critical = exception = warn = fatal = log = msg
 
 
 class _Forgiving:

@@ -7,7 +7,7 @@ import re
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, PlainSerializer, SecretStr
@@ -105,6 +105,12 @@ Size = Annotated[ByteSize, Field(gt=0), _written_size]
 Quota = Annotated[ByteSize, Field(ge=0), _written_size]
 """A size; 0 is no limit."""
 Switch = Annotated[bool, _Written(lambda on: "1" if on else "0")]
+Level = Literal["debug", "info", "warning", "error"]
+"""The least important lines that are logged."""
+Format = Literal["auto", "json", "text"]
+"""How a line of the log is written; `auto` is text on a terminal, and JSON anywhere else."""
+Collector = Annotated[str, _written_url]
+"""Where spans are sent. Other programs read the same variable, so a bad one stops nothing."""
 Folder = Annotated[Path, AfterValidator(_folder)]
 WebUrl = Annotated[str, AfterValidator(_web_url), _written_url]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url), _written_url]

@@ -19,8 +19,11 @@ from ledger.keys import MIN_LENGTH
 from postback.setting_types import (
     ArtifactPlace,
     BearerKey,
+    Collector,
     DatabaseUrl,
     Folder,
+    Format,
+    Level,
     Milliseconds,
     Networks,
     PositiveMilliseconds,
@@ -157,6 +160,10 @@ class Settings(BaseSettings):
     acedata_query_rate: Rate = _variable("POSTBACK_ACEDATA_QUERY_RATE", _RATE, 20.0)
     acedata_daily_images: int = _variable("POSTBACK_ACEDATA_DAILY_IMAGES", _COUNT, 0, ge=0)
     acedata_poll_after: Milliseconds = _variable("POSTBACK_ACEDATA_POLL_AFTER", _DURATION, "90s")
+    log_level: Level = _variable("POSTBACK_LOG_LEVEL", "debug, info, warning or error", "info")
+    log_format: Format = _variable("POSTBACK_LOG_FORMAT", "auto, json or text", "auto")
+    otlp_endpoint: Collector | None = _variable("OTEL_EXPORTER_OTLP_ENDPOINT", _URL, None)
+    otlp_traces_endpoint: Collector | None = _variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", _URL, None)
     eventbridge_token: BearerKey | None = _variable("POSTBACK_EVENTBRIDGE_TOKEN", "ASCII text without spaces", None)
 
     @property

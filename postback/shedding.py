@@ -49,9 +49,16 @@ class Limit:
 
 
 class Shedding:
-    """The limits of one process. `waits` tells, for the beginning of a path, how long a POST there would wait."""
+    """The limits of one process. `waits` tells, for the beginning of a path, how long a POST there would wait;
+    `on_refused` is called for each that is refused."""
 
-    def __init__(self, waits: Mapping[bytes, Wait], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        waits: Mapping[bytes, Wait],
+        clock: Callable[[], float] = time.monotonic,
+        on_refused: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._on_refused = on_refused
         self._limits = {path: (wait, Limit()) for path, wait in waits.items()}
         self._clock = clock
         self._answers = itertools.cycle([_answer(seconds) for seconds in RETRY_SECONDS])
@@ -70,6 +77,7 @@ class Shedding:
 
     def _refuse(self, now: float) -> bytes:
         self._refused += 1
+        self._on_refused()
         if now - self._told_at >= LOG_SECONDS:
             log.warning("overloaded", refused=self._refused)
             self._told_at, self._refused = now, 0

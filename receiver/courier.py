@@ -32,8 +32,8 @@ class Courier:
         self._keys = keys
         self._egress = egress
 
-    async def carry(self, parcel: Any, now: int) -> Carried:
-        """Makes one attempt, which begins at `now`, in epoch milliseconds."""
+    async def carry(self, parcel: Any, now: int, traceparent: str | None = None) -> Carried:
+        """Makes one attempt, which begins at `now`, in epoch milliseconds, as a step of a trace."""
         try:
             secrets = live_secrets(parcel, self._keys, now)
             body = fit(parcel.body, parcel.payload)
@@ -42,6 +42,8 @@ class Courier:
                 "postback-attempt": str(parcel.attempt_count + 1),
                 **signing.headers(secrets, parcel.notification_id, now // SECOND, body),
             }
+            if traceparent is not None:
+                ours["traceparent"] = traceparent
             custom = self._custom_headers(parcel, ours)
         except ValueError as error:  # also `BadKeys`; none of these quotes a secret
             return Carried(Attempt(now, 0, error_class="guard", error=f"{UNSIGNED}: {error}"))

@@ -16,7 +16,10 @@ from ledger.ledger import Ledger
 from ledger.moment import Moment
 from ledger.settler import Settler
 from ledger.settling import Settlement
+from ledger.traces import HandOn, Tracer
+from receiver import attempted
 from receiver.courier import Carried, Courier
+from receiver.observer import Observer, Unobserved
 from receiver.schedule import Outcome, Verdict, asked_pause, decide
 
 log = structlog.get_logger()
@@ -55,7 +58,11 @@ class Forwarder:
         spawn: Spawn,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
+        observer: Observer | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
+        self._observer = observer or Unobserved()
+        self._tracer = tracer or HandOn()
         self._ledger = ledger
         self._courier = courier
         self._schedule = schedule
@@ -95,27 +102,18 @@ class Forwarder:
         return self._full or parcel.lane in self._crowded
 
     async def _attempt(self, parcel: Any) -> None:
-        carried = await self._courier.carry(parcel, self._ledger.clock())
-        settlement = self._settlement(parcel, carried)
+        with self._tracer.span("attempt", parcel.traceparent) as span:
+            carried = await self._courier.carry(parcel, self._ledger.clock(), span.traceparent)
+            settlement = self._settlement(parcel, carried)
+            attempted.trace(span, parcel, settlement)
+        self._observer.attempt(parcel, settlement)
         try:
             settled = await self._settler.settle(settlement, parcel.due_at - LAST_TRY)
         except Unavailable as error:
             # The lease runs out and the delivery is due again: sent twice rather than never.
             log.warning("attempt_not_recorded", delivery_id=parcel.id, reason=str(error))
             return
-        log.info(
-            "attempt",
-            delivery_id=parcel.id,
-            job_id=parcel.job_id,
-            subscriber_id=parcel.subscriber_id,
-            event_type=parcel.type,
-            number=parcel.attempt_count + 1,
-            outcome=settlement.status,
-            status_code=settlement.attempt.status_code,
-            error_class=settlement.attempt.error_class,
-            duration_ms=settlement.attempt.duration_ms,
-            settled=settled,
-        )
+        attempted.log(parcel, settlement, settled=settled)
 
     def _record(self, connection: Connection, moment: Moment, settlements: Sequence[Settlement]) -> list[bool]:
         return settling.settle(connection, moment, settlements, self._circuit)

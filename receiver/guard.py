@@ -125,6 +125,7 @@ _OUR_PREFIXES = ("webhook-", "postback-", "svix-", "proxy-")
 _OUR_HEADERS = frozenset(
     {"accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect", "host"}
     | {"http2-settings", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+    | {"traceparent"}
 )
 
 

@@ -21,6 +21,7 @@ KINDS: Mapping[str, Kind] = {
     "bad-cursor": Kind(400, "The cursor is not valid"),
     "bad-callback": Kind(400, "The callback could not be read"),
     "unauthorized": Kind(401, "An API key is needed"),
+    "forbidden": Kind(403, "The API key may not do this"),
     "bad-signature": Kind(403, "The signature is not good"),
     "not-found": Kind(404, "There is no such thing"),
     "method-not-allowed": Kind(405, "The method is not allowed here"),

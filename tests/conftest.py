@@ -18,6 +18,8 @@ SLOW_FIRST = (
     "demo",
     "power",
     "verify",
+    "browser",
+    "examples",
 )
 """Folders whose files wait long for real processes: begun last, they would leave all but one worker idle at the end."""
 

@@ -3,14 +3,20 @@
 A part stands between `<!-- NAME: written by scripts/docs -->` and `<!-- end -->`; `PARTS` says how each is made.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import shapes
 import typer.main
 
+from ledger import outbox
+from ledger.events import EVENTS
 from ledger.lifecycle import ARTIFACT, DELIVERY, JOB, State
+from postback.api import examples
 from postback.api.calls import CALLS, Call
 from postback.cli import app
 from postback.settings import FROM_FILES
@@ -18,8 +24,8 @@ from postback.simulator import script
 from providers import PROVIDERS, acedata_services, dashscope_models
 from receiver.problems import KINDS
 
-DOCS = Path(__file__).parent.parent / "docs"
-_PART = re.compile(r"(<!-- (?P<name>[a-z ]+): written by scripts/docs -->\n).*?(<!-- end -->)", re.DOTALL)
+ROOT = Path(__file__).parent.parent
+_PART = re.compile(r"(<!-- (?P<name>[\w ./-]+): written by scripts/docs -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def written(text: str) -> str:
@@ -68,7 +74,8 @@ def _diagram(machine: dict[str, State]) -> str:
 def _call(call: Call) -> list[str]:
     queries = [query.name for query in call.queries] + (["limit", "cursor"] if call.paged else [])
     says = f"{call.says} {'Filters: ' + code(*queries) + '.' if queries else ''}".strip()
-    return [f"`{call.method} {call.path}`", says, str(call.status), ", ".join(map(str, call.problems)) or "–"]
+    scope = "–" if call.open else call.scope
+    return [f"`{call.method} {call.path}`", says, scope, str(call.status), ", ".join(map(str, call.problems)) or "–"]
 
 
 def _command(line: str, command: Any) -> list[str]:
@@ -87,18 +94,44 @@ def _parameters(provider: str) -> str:
     )
 
 
+def _event(event: str) -> str:
+    """A notification as it is sent, but for line breaks and spaces."""
+    data = {"subscriber_id": f"sub_{'0' * 26}"}
+    if event != "postback.ping":
+        data = examples.data_of(event, _SHOWN_AT, "https://postback.example.com/artifacts/{}/…".format)
+    sent = json.loads(outbox.body(event, _SHOWN_AT, data))
+    return f"```json\n{json.dumps(sent, ensure_ascii=False, indent=2)}\n```"
+
+
+def _program(path: Path) -> str:
+    return f"```{_LANGUAGES[path.suffix]}\n{path.read_text('utf-8').rstrip()}\n```"
+
+
+_SHOWN_AT = 1_769_860_802_281
+_LANGUAGES = {".py": "python", ".js": "js", ".conf": "nginx", ".yml": "yaml", ".jsonl": "jsonl", "": "caddyfile"}
+_PROGRAMS = (
+    *sorted((ROOT / "examples").glob("receiving/*.py")),
+    *sorted((ROOT / "examples").glob("receiving/express/*.js")),
+    *sorted(path for path in (ROOT / "examples").glob("proxy/*") if path.suffix in _LANGUAGES),
+    ROOT / "examples/submit_and_forget.py",
+    ROOT / "examples/batch/jobs.jsonl",
+)
+"""The files of `examples/` that documents show."""
+
 PARTS: dict[str, Callable[[], str]] = {
     "job states": lambda: _states(JOB),
     "job diagram": lambda: _diagram(JOB),
     "delivery states": lambda: _states(DELIVERY),
     "delivery diagram": lambda: _diagram(DELIVERY),
     "artifact states": lambda: _states(ARTIFACT),
+    "artifact diagram": lambda: _diagram(ARTIFACT),
     "secrets from files": lambda: "\n".join(f"- `{variable}`" for variable in FROM_FILES),
-    "calls": lambda: table(["Call", "does", "answers", "problems"], map(_call, CALLS)),
+    "calls": lambda: table(["Call", "does", "scope", "answers", "problems"], map(_call, CALLS)),
     "problems": lambda: table(
         ["Type", "status", "title"],
         ([f"`urn:postback:problem:{name}`", str(kind.status), kind.title] for name, kind in KINDS.items()),
     ),
+    "shapes": shapes.written,
     "commands": lambda: table(["Command", "does", "options"], (_command(*one) for one in commands())),
     "words": lambda: table(["Word", "does"], ([f"`{word.example}`", word.does] for word in script.WORDS)),
     "simulated models": lambda: table(
@@ -115,9 +148,16 @@ PARTS: dict[str, Callable[[], str]] = {
         ([code(*row.models), f"`{row.images}`", f"`{row.tasks}`"] for row in acedata_services.SERVICES),
     ),
     "acedata fields": lambda: _parameters("acedata"),
+    **{f"event {event}": partial(_event, event) for event in EVENTS},
+    **{path.relative_to(ROOT).as_posix(): partial(_program, path) for path in _PROGRAMS},
 }
 
 
+def documents() -> list[Path]:
+    """README.md, those of the examples, and everything in docs/."""
+    return [ROOT / "README.md", *sorted(ROOT.glob("examples/**/README.md")), *sorted(ROOT.glob("docs/**/*.md"))]
+
+
 if __name__ == "__main__":
-    for path in sorted(DOCS.glob("*.md")):
+    for path in documents():
         path.write_text(written(path.read_text("utf-8")), "utf-8")

@@ -4,29 +4,26 @@ import ast
 import json
 import re
 import shlex
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, get_args
 
 import generated
-import httpx2 as httpx
 import pytest
+import typer.main
 
 from ledger.callbacks import VERDICTS
 from ledger.events import DEFAULT_EVENTS, EVENTS
 from postback import settings
 from postback.api import models
+from postback.api.openapi import describe
+from postback.cli import app
 from postback.cli.errors import ExitCode
+from postback.house import ROLES
 from postback.settings import FROM_FILES, Settings
 from providers.protocol import Account, Answer, JobStatus, Order, Provider, Reading, Refusal
-from receiver import signing
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = {path.relative_to(ROOT).as_posix(): path for path in [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]}
+DOCUMENTS = {path.relative_to(ROOT).as_posix(): path for path in generated.documents()}
 TEXTS = {name: path.read_text("utf-8") for name, path in DOCUMENTS.items()}
 PACKAGES = ("providers", "ledger", "dispatcher", "receiver", "postback")
 
@@ -51,6 +48,11 @@ def rows(name: str, heading: str) -> dict[str, list[str]]:
     return found
 
 
+def links(name: str) -> list[str]:
+    """Where a document's relative links lead, as they are written."""
+    return [link for link in re.findall(r"\]\(([^)\s]+)\)", TEXTS[name]) if "://" not in link]
+
+
 @pytest.mark.parametrize("name", TEXTS)
 def test_generated_parts_are_up_to_date(name: str) -> None:
     assert generated.written(TEXTS[name]) == TEXTS[name], f"{name} is behind the code: run scripts/docs"
@@ -62,8 +64,7 @@ def test_every_generated_part_stands_in_a_document() -> None:
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_relative_links_lead_somewhere(name: str) -> None:
-    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", TEXTS[name]) if "://" not in link]
-    for link in links:
+    for link in links(name):
         path, _, anchor = link.partition("#")
         target = (DOCUMENTS[name].parent / path).resolve() if path else DOCUMENTS[name]
         assert target.exists(), link
@@ -83,9 +84,27 @@ def test_sections_that_the_program_names_exist() -> None:
     assert [name for name in named if not re.search(rf"^#+ {re.escape(name)}$", TEXTS["README.md"], re.MULTILINE)] == []
 
 
-def test_every_document_is_reached_from_the_readme() -> None:
-    unlinked = [name for name in TEXTS if name.startswith("docs/") and f"]({name})" not in TEXTS["README.md"]]
-    assert unlinked == [], "link them in README.md"
+def test_documents_that_the_program_names_exist() -> None:
+    files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    named = {name for path in files for name in re.findall(r"(?<![\w/])docs/[\w/-]+\.md", path.read_text("utf-8"))}
+    assert named
+    assert named <= TEXTS.keys()
+
+
+def test_every_document_is_in_the_index() -> None:
+    folder = DOCUMENTS["docs/README.md"].parent
+    linked = {(folder / link.partition("#")[0]).resolve() for link in links("docs/README.md")}
+    unlinked = [name for name, path in DOCUMENTS.items() if path not in {*linked, folder / "README.md"}]
+    assert unlinked == ["README.md"], "link them in docs/README.md"
+    assert "docs/README.md" in links("README.md")
+
+
+def test_programs_that_a_guide_shows_are_those_that_are_tested() -> None:
+    guides = {name: text for name, text in TEXTS.items() if name.startswith("docs/guides/")}
+    whole = re.compile(r"^```(?!sh$|text$)\S.*?^```", re.DOTALL | re.MULTILINE)
+    for name, text in guides.items():
+        generated_parts = {generated.PARTS[part]() for part in generated.parts_of(text)}
+        assert set(whole.findall(text)) <= generated_parts, f"{name} shows a program that is not in examples/"
 
 
 @pytest.mark.parametrize("block", fences("python"))
@@ -161,6 +180,25 @@ def test_event_types() -> None:
     assert [event for event, cells in table.items() if cells[-1] == "yes"] == list(DEFAULT_EVENTS)
 
 
+def test_headers_of_a_notification() -> None:
+    told = describe()["webhooks"]["job.succeeded"]["post"]["parameters"]
+    always = [header["name"] for header in told if header["required"]]
+    assert list(rows("docs/http.md", "header")) == [*always, "traceparent"]
+
+
+def test_roles() -> None:
+    assert rows("docs/concepts.md", "role").keys() == rows("docs/scaling.md", "role").keys() == ROLES
+
+
+def test_events_have_a_section_each() -> None:
+    assert re.findall(r"^### (.+)$", TEXTS["docs/events.md"], re.MULTILINE) == list(EVENTS)
+    by_default = re.search(
+        r"^A subscriber without `events` gets (.+?):", TEXTS["docs/events.md"], re.DOTALL | re.MULTILINE
+    )
+    assert by_default
+    assert re.findall(r"`(.+?)`", by_default[1]) == list(DEFAULT_EVENTS)
+
+
 def test_verdicts() -> None:
     assert list(rows("docs/http.md", "verdict")) == list(VERDICTS)
 
@@ -175,52 +213,16 @@ def test_the_job_that_is_shown() -> None:
     assert models.Job.model_validate(shown).model_dump(mode="json") == shown
 
 
+def test_options_that_stand_before_a_command() -> None:
+    group = typer.main.get_command(app)
+    options = {option.opts[0] for option in group.params} - {"--install-completion", "--show-completion"}
+    (line,) = re.findall(r"^(.+) stand before the command", TEXTS["docs/cli.md"], re.MULTILINE)
+    assert set(re.findall(r"`(--[a-z-]+)`", line)) == options
+
+
 def test_exit_codes() -> None:
     table = rows("docs/cli.md", "exit code")
     assert {int(code): cells[0] for code, cells in table.items()} == {code.value: code.name for code in ExitCode}
-
-
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-
-@contextmanager
-def webhook_of_the_readme(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Runs the program that the README shows, on a free port; gives its URL."""
-    (program,) = fences("python", "README.md")
-    handlers: list[type[BaseHTTPRequestHandler]] = []
-
-    class Caught:
-        def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
-            assert address == ("127.0.0.1", 9000)
-            handlers.append(handler)
-
-        def serve_forever(self) -> None:
-            """Leaves serving to the test."""
-
-    with monkeypatch.context() as patch:
-        patch.setattr("http.server.HTTPServer", Caught)
-        patch.setattr("sys.argv", ["hook.py", SECRET])
-        exec(compile(program, "README.md", "exec"), {})
-    with HTTPServer(("127.0.0.1", 0), handlers[0]) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def test_the_webhook_of_the_readme(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    body = b'{"type":"postback.ping","timestamp":"2026-01-31T12:00:00.000Z","data":{}}'
-    headers = signing.headers([SECRET], "ntf_1", int(time.time()), body)
-    with webhook_of_the_readme(monkeypatch) as url:
-        with httpx.Client(trust_env=False, timeout=10) as client:
-            good = client.post(url, content=body, headers=headers)
-            forged = client.post(url, content=body + b" ", headers=headers)
-            unsigned = client.post(url, content=body)
-    assert (good.status_code, forged.status_code, unsigned.status_code) == (204, 400, 400)
-    assert capfd.readouterr().out == "ntf_1 postback.ping\n"
 
 
 def test_the_provider_that_is_shown() -> None:

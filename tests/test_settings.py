@@ -44,6 +44,10 @@ DEFAULTS = {
     "POSTBACK_ACEDATA_QUERY_RATE": 20,
     "POSTBACK_ACEDATA_DAILY_IMAGES": 0,
     "POSTBACK_ACEDATA_POLL_AFTER": "90s",
+    "POSTBACK_LOG_LEVEL": "info",
+    "POSTBACK_LOG_FORMAT": "auto",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": None,
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": None,
     "POSTBACK_EVENTBRIDGE_TOKEN": None,
 }
 """The settings table of the design; the paths below `POSTBACK_HOME` have a test of their own."""
@@ -87,6 +91,10 @@ READ: list[tuple[str, str, str, object]] = [
     ("POSTBACK_ACEDATA_QUERY_RATE", "1", "acedata_query_rate", 1.0),
     ("POSTBACK_ACEDATA_DAILY_IMAGES", "1", "acedata_daily_images", 1),
     ("POSTBACK_ACEDATA_POLL_AFTER", "5s", "acedata_poll_after", 5_000),
+    ("POSTBACK_LOG_LEVEL", "warning", "log_level", "warning"),
+    ("POSTBACK_LOG_FORMAT", "json", "log_format", "json"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", "otlp_endpoint", "http://localhost:4318"),
+    ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "collector:4317", "otlp_traces_endpoint", "collector:4317"),
 ]
 
 SECRETS = {
@@ -126,6 +134,8 @@ BAD = [
     ("POSTBACK_ACEDATA_DAILY_IMAGES", "none"),
     ("POSTBACK_DASHSCOPE_RECONCILE", "maybe"),
     ("POSTBACK_ARCHIVE", "maybe"),
+    ("POSTBACK_LOG_LEVEL", "loud"),
+    ("POSTBACK_LOG_FORMAT", "xml"),
     ("POSTBACK_DATABASE_URL", "mysql://u:hidden@db/x"),
     ("POSTBACK_DATABASE_URL", "sqlite:///"),
     ("POSTBACK_SECRET_KEYS", "hidden-short"),
@@ -138,7 +148,7 @@ BAD = [
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith(("POSTBACK_", "DASHSCOPE_", "ACEDATA_")):
+        if name.startswith(("POSTBACK_", "DASHSCOPE_", "ACEDATA_", "OTEL_")):
             monkeypatch.delenv(name)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -35,9 +35,15 @@ async def get(house: House, request: Request) -> Response:
 async def redeliver(house: House, request: Request) -> Response:
     """Sends a finished delivery again, or one that is still owed now."""
     asked = await requests.read(request, Redelivery, house.settings.max_body)
-    row = await house.ledger.write(deliveries.redeliver, request.path_params["id"], at_once=asked.at_once is True)
-    house.wake("forwarder")
+    row = await again(house, request.path_params["id"], at_once=asked.at_once is True)
     return JSONResponse(deliveries.document(row), 202)
+
+
+async def again(house: House, delivery_id: str, *, at_once: bool = False) -> Row[Any]:
+    """Makes a delivery due again. Raises `NotFound` and `Refused`."""
+    row = await house.ledger.write(deliveries.redeliver, delivery_id, at_once=at_once)
+    house.wake("forwarder")
+    return row
 
 
 async def find_notifications(house: House, request: Request) -> Response:

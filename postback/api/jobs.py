@@ -23,19 +23,21 @@ from receiver.problems import Problem
 async def create(house: House, request: Request) -> Response:
     """Records a job and answers 202 before anything is sent."""
     asked = await requests.read(request, NewJob, house.settings.max_body)
-    draft = prepare(house, asked, _idempotency_key(request))
-    try:
-        (made,) = await house.ledger.write(record, [draft])
-    except Strangers as strangers:
-        raise requests.invalid(*(targets.stranger(asked, place) for _, place in strangers.places)) from None
+    with house.tracer.span("submit", requests.traceparent(request)) as span:
+        draft = prepare(house, asked, _idempotency_key(request), span.traceparent)
+        try:
+            (made,) = await house.ledger.write(record, [draft])
+        except Strangers as strangers:
+            raise requests.invalid(*(targets.stranger(asked, place) for _, place in strangers.places)) from None
+        span.tell(job_id=made.job.id, provider=made.job.provider)
     house.wake("submitter")
     return JSONResponse(targets.document(house, made), 202, headers={"Location": f"/v1/jobs/{made.job.id}"})
 
 
-def prepare(house: House, asked: NewJob, key: str | None) -> Draft:
+def prepare(house: House, asked: NewJob, key: str | None, traceparent: str | None = None) -> Draft:
     """A request as the job that it asks for, judged by its provider. Raises `Problem`, its pointers into the request.
 
-    `key` is the idempotency key that came with it.
+    `key` is the idempotency key that came with it, `traceparent` the trace that it belongs to.
     """
     provider = _provider(house, asked)
     order = Order(asked.model, asked.input, asked.parameters or {})
@@ -55,6 +57,7 @@ def prepare(house: House, asked: NewJob, key: str | None) -> Draft:
         idempotency_digest=None if key is None else _digest(asked),
         subscribers=asked.subscribers,
         notify=targets.target(house, asked),
+        traceparent=traceparent,
     )
 
 

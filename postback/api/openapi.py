@@ -78,6 +78,8 @@ def _operation(call: Call) -> dict[str, Any]:
         operation["requestBody"] = {"required": not optional, "content": content}
     if call.open:
         operation["security"] = []
+    else:
+        operation["description"] = f"Needs an API key with the scope `{call.scope}`."
     return operation
 
 
@@ -130,7 +132,7 @@ def _responses(call: Call) -> dict[str, Any]:
     elif call.media is not None:
         answer["content"] = {call.media: {"schema": {"type": "string"}}}
     responses = {str(call.status): answer}
-    statuses = {*call.problems, *(() if call.open else (401, 503))}
+    statuses = {*call.problems, *(() if call.open else (401, 403, 503))}
     statuses |= {400} if call.paged else set()
     statuses |= {400, 413, 415} if call.body is not None else set()
     for status in sorted(statuses):
@@ -160,8 +162,8 @@ def _webhook(event: str) -> dict[str, Any]:
         "summary": f"`{event}`",
         "description": says,
         "parameters": [
-            {"name": name, "in": "header", "required": True, "schema": {"type": "string"}}
-            for name in ("webhook-id", "webhook-timestamp", "webhook-signature", "postback-attempt")
+            {"name": name, "in": "header", "required": name != "traceparent", "schema": {"type": "string"}}
+            for name in ("webhook-id", "webhook-timestamp", "webhook-signature", "postback-attempt", "traceparent")
         ],
         "requestBody": {"content": {"application/json": {"schema": schema}}},
         "responses": {"2XX": {"description": "Received."}},

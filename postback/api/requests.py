@@ -1,11 +1,12 @@
 """Reading requests: bodies against their model, query parameters, paths. Whatever is wrong becomes a `Problem`."""
 
-from collections.abc import Callable, Collection
-from typing import TypeVar
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
+from ledger import traces
 from ledger.clock import parse_rfc3339
 from ledger.pages import DEFAULT_LIMIT, MAX_LIMIT
 from providers import jsontext
@@ -24,6 +25,11 @@ async def read(request: Request, model: type[M], limit: int) -> M:
     except jsontext.BadJson as error:
         why = str(error)
         raise Problem("bad-json", f"{why[:1].upper()}{why[1:]}.") from None
+    return checked(model, document)
+
+
+def checked(model: type[M], document: Mapping[str, Any]) -> M:
+    """A document as that model. Raises `Problem`."""
     try:
         return model.model_validate(document)
     except ValidationError as error:
@@ -39,6 +45,11 @@ def invalid(*errors: tuple[str, str]) -> Problem:
 def pointer(*location: int | str) -> str:
     """The JSON pointer (RFC 6901) to a place in the body."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+
+
+def traceparent(request: Request) -> str | None:
+    """The trace that a request belongs to; a bad one counts as none (W3C Trace Context, "Processing Model")."""
+    return traces.read(request.headers.getlist("traceparent"))
 
 
 def page_of(request: Request) -> tuple[str | None, int]:

@@ -31,6 +31,12 @@ async def secret(house: House, request: Request) -> Response:
 async def rotate(house: House, request: Request) -> Response:
     """New secrets; the old ones sign beside them for a while."""
     asked = await requests.read(request, Rotation, house.settings.max_body)
+    row, fresh = await renew(house, request.path_params["id"], asked, actor(request))
+    return JSONResponse(await shown(house, row) | {"secret": fresh})
+
+
+async def renew(house: House, subscriber_id: str, asked: Rotation, by: str) -> tuple[Row[Any], str]:
+    """Makes new secrets: the subscriber's row, and the new secret. Raises `Problem`, and `NotFound`."""
     try:
         grace = durations.parse(GRACE if asked.grace is None else asked.grace)
     except ValueError as error:
@@ -38,8 +44,7 @@ async def rotate(house: House, request: Request) -> Response:
     if grace > LONGEST_GRACE:
         raise requests.invalid(("/grace", "at most 30d"))
     fresh = new_secret()
-    row = await house.ledger.write(_rotate, request.path_params["id"], house.keys, fresh, grace, actor(request))
-    return JSONResponse(await shown(house, row) | {"secret": fresh})
+    return await house.ledger.write(_rotate, subscriber_id, house.keys, fresh, grace, by), fresh
 
 
 async def rekey(house: House, request: Request) -> Response:

@@ -13,6 +13,7 @@ from ledger import notifications, stream
 from ledger.errors import Unavailable
 from ledger.events import EVENTS, KINDS
 from ledger.stream import BadPlace, Cursor
+from postback.auth import Caller, Callers
 from postback.house import House
 from postback.news import AWAY, News
 from receiver.problems import Problem
@@ -41,7 +42,16 @@ async def follow(house: House, request: Request) -> Response:
         raise _bad(name, str(error)) from None
     if request.method == "HEAD":
         return Response(headers=_HEADERS, media_type=MEDIA)
-    return StreamingResponse(told(house.news, cursor, events), headers=_HEADERS, media_type=MEDIA)
+    text = while_good(house.callers, request.state.caller, told(house.news, cursor, events))
+    return StreamingResponse(text, headers=_HEADERS, media_type=MEDIA)
+
+
+async def while_good(callers: Callers, caller: Caller, text: AsyncIterator[str]) -> AsyncIterator[str]:
+    """The text of a stream for as long as the key that asked for it is not revoked."""
+    async for part in text:
+        if not await callers.still_good(caller):
+            return
+        yield part
 
 
 async def told(

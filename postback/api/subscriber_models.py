@@ -91,6 +91,8 @@ class Recovered(Shape):
     """Finished deliveries."""
     replayed: int
     """New ones, of what was never sent to this subscriber."""
+    last_due_at: str | None
+    """When the last of them is sent, at the pace that was set; null if there is none."""
     dry_run: bool
 
 
@@ -106,7 +108,7 @@ class Change(Shape):
 
     at: str
     actor: str
-    """`api key from ADDRESS`, or `postback` for what nobody asked for."""
+    """`api key from ADDRESS`, `api key NAME (ID) from ADDRESS`, or `postback` for what nobody asked for."""
     action: Literal["created", "changed", "deleted"]
     changes: dict[str, Difference]
     """By field."""

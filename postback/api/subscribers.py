@@ -36,6 +36,13 @@ _AS_THEY_ARE = ("events", "description", "metadata", "max_in_flight", "rate_limi
 async def create(house: House, request: Request) -> Response:
     """Registers a subscriber; the answer is one of the two places that show its secret."""
     asked = await requests.read(request, NewSubscriber, house.settings.max_body)
+    row, secret = await make(house, asked, actor(request))
+    document = await shown(house, row) | {"secret": secret}
+    return JSONResponse(document, 201, headers={"Location": f"/v1/subscribers/{row.id}"})
+
+
+async def make(house: House, asked: NewSubscriber, by: str) -> tuple[Row[Any], str]:
+    """Registers a subscriber: its row, and its secret. Raises `Problem`."""
     _check(house, asked, asked.url)
     secret = signatures.new_secret() if asked.secret is None else asked.secret
     try:
@@ -48,9 +55,7 @@ async def create(house: House, request: Request) -> Response:
         **(_chosen(asked) | _sealed(house.keys, asked.headers)),
         **(signatures.new_key_pair(house.keys) if asked.signature == "v1a" else {}),
     )
-    row = await house.ledger.write(subscribers.create, draft, actor(request))
-    document = await shown(house, row) | {"secret": secret}
-    return JSONResponse(document, 201, headers={"Location": f"/v1/subscribers/{row.id}"})
+    return await house.ledger.write(subscribers.create, draft, by), secret
 
 
 async def find(house: House, request: Request) -> Response:
@@ -69,6 +74,11 @@ async def get(house: House, request: Request) -> Response:
 async def change(house: House, request: Request) -> Response:
     """Changes what the body names."""
     asked = await requests.read(request, SubscriberChanges, house.settings.max_body)
+    return JSONResponse(await shown(house, await alter(house, request.path_params["id"], asked, actor(request))))
+
+
+async def alter(house: House, subscriber_id: str, asked: SubscriberChanges, by: str) -> Row[Any]:
+    """Changes what was asked for. Raises `Problem`, and `NotFound`."""
     _check(house, asked, asked.url)
     for name in ("url", "enabled"):
         if name in asked.model_fields_set and getattr(asked, name) is None:
@@ -79,10 +89,7 @@ async def change(house: House, request: Request) -> Response:
     if changes.get("enabled") is False:
         changes["disabled_reason"] = "disabled by hand"
     signature = (asked.signature or "v1") if "signature" in asked.model_fields_set else None
-    row = await house.ledger.write(
-        _change, request.path_params["id"], changes, signature, house.keys, by=actor(request)
-    )
-    return JSONResponse(await shown(house, row))
+    return await house.ledger.write(_change, subscriber_id, changes, signature, house.keys, by=by)
 
 
 async def delete(house: House, request: Request) -> Response:

@@ -13,6 +13,7 @@ from postback.api import examples, requests
 from postback.api.deliveries import with_attempts
 from postback.api.subscriber_bodies import Trial
 from postback.house import House
+from receiver import attempted
 from receiver.advice import advise
 from receiver.courier import Carried
 from receiver.forwarder import LEASE_MARGIN
@@ -28,13 +29,20 @@ _under_way: set[asyncio.Task[Any]] = set()
 
 
 async def test(house: House, request: Request) -> Response:
-    """Sends an event to a subscriber and answers with the attempt. Whoever asked may leave: it is recorded all the
-    same."""
+    """Sends an event to a subscriber and answers with the attempt."""
     asked = await requests.read(request, Trial, house.settings.max_body)
-    task = asyncio.create_task(_try(house, request.path_params["id"], asked.type or PING))
+    return JSONResponse(await send(house, request.path_params["id"], asked.type or PING))
+
+
+async def send(house: House, subscriber_id: str, event: str = PING) -> dict[str, Any]:
+    """Sends an event to a subscriber: the delivery with its attempt, and a diagnosis. Raises `NotFound`.
+
+    Whoever asked may leave: it is recorded all the same.
+    """
+    task = asyncio.create_task(_try(house, subscriber_id, event))
     _under_way.add(task)
     task.add_done_callback(_under_way.discard)
-    return JSONResponse(await asyncio.shield(task))
+    return await asyncio.shield(task)
 
 
 async def _try(house: House, subscriber_id: str, event: str) -> dict[str, Any]:
@@ -46,7 +54,8 @@ async def _try(house: House, subscriber_id: str, event: str) -> dict[str, Any]:
     parcel = await ledger.write(trials.begin, subscriber_id, event, data, lease)
     carried = await house.courier().carry(parcel, ledger.clock())
     settlement = _settlement(parcel, carried, ledger.clock())
-    await ledger.write(settling.settle, [settlement], house.circuit)
+    (settled,) = await ledger.write(settling.settle, [settlement], house.circuit)
+    attempted.log(parcel, settlement, settled=settled)
     if settlement.status == "delivered":
         house.wake("forwarder")  # a circuit that was open is closed
     return await ledger.read(with_attempts, parcel.id) | {"diagnosis": _diagnosis(carried.attempt)}

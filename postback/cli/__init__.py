@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from postback.cli import callbacks, deliveries, jobs, output, subscribers
+from postback.cli import callbacks, deliveries, jobs, keys, notifications, output, subscribers
 from postback.cli.backup import backup
 from postback.cli.config import config
 from postback.cli.demo import demo
@@ -16,36 +16,45 @@ from postback.cli.doctor import doctor
 from postback.cli.errors import ExitCode
 from postback.cli.listen import listen
 from postback.cli.migrate import migrate
+from postback.cli.panels import Command, Group
 from postback.cli.rekey import rekey
 from postback.cli.serve import serve
 from postback.cli.session import Session, session_of
 from postback.cli.simulator import simulator
 from postback.cli.submit import submit
+from postback.cli.tail import tail
 from postback.cli.verify import verify
 
 app = typer.Typer(
     name="postback",
     help="Fire-and-forget AI image jobs, delivered as webhooks you can trust.",
+    cls=Group,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(demo)
-app.command()(serve)
-app.command()(submit)
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(subscribers.app, name="subscribers")
-app.add_typer(callbacks.app, name="callbacks")
-app.add_typer(deliveries.app, name="deliveries")
-app.command()(listen)
-app.command()(verify)
-app.command()(config)
-app.command()(migrate)
-app.command()(backup)
-app.command()(doctor)
-app.command()(rekey)
-app.command()(simulator)
+_BEGIN, _JOBS, _TOLD, _OPERATE = "Begin", "Jobs and what comes back", "Webhooks, and what they are told", "Operate"
+
+app.command(rich_help_panel=_BEGIN)(demo)
+app.command(rich_help_panel=_BEGIN)(serve)
+app.command(rich_help_panel=_BEGIN)(simulator)
+app.command("sign-in", rich_help_panel=_BEGIN)(keys.sign_in)
+app.command(cls=Command, rich_help_panel=_JOBS)(submit)
+app.add_typer(jobs.app, name="jobs", rich_help_panel=_JOBS)
+app.add_typer(callbacks.app, name="callbacks", rich_help_panel=_JOBS)
+app.command(rich_help_panel=_JOBS)(tail)
+app.add_typer(subscribers.app, name="subscribers", rich_help_panel=_TOLD)
+app.add_typer(notifications.app, name="notifications", rich_help_panel=_TOLD)
+app.add_typer(deliveries.app, name="deliveries", rich_help_panel=_TOLD)
+app.command(rich_help_panel=_TOLD)(listen)
+app.command(rich_help_panel=_TOLD)(verify)
+app.add_typer(keys.app, name="keys", rich_help_panel=_OPERATE)
+app.command(rich_help_panel=_OPERATE)(config)
+app.command(rich_help_panel=_OPERATE)(doctor)
+app.command(rich_help_panel=_OPERATE)(migrate)
+app.command(rich_help_panel=_OPERATE)(backup)
+app.command(rich_help_panel=_OPERATE)(rekey)
 
 
 def _print_version(wanted: bool) -> None:
@@ -73,6 +82,7 @@ def _root(
 def run(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line, that of the process if not given, and returns its exit code. Never raises."""
     session = Session()
+    output.write_anything()
     try:
         app(arguments, prog_name="postback", obj=session)
     except SystemExit as end:
@@ -81,6 +91,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _failed(failure.format_message(), failure.exit_code)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
+    except UnicodeEncodeError:
+        return _failed("the command line holds what is no text in UTF-8", ExitCode.USAGE)
     except Exception as error:
         if session.debug:
             traceback.print_exc()

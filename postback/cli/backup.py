@@ -4,11 +4,11 @@ import contextlib
 import os
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from postback.cli import output
+from postback.cli import output, progress
 from postback.cli.errors import CommandFailed, ExitCode
 from postback.cli.options import Json
 from postback.cli.session import session_of
@@ -74,7 +74,9 @@ def _write(settings: "Settings", part: Path) -> str:
         part.unlink(missing_ok=True)
         output.say(f"No server answers at {settings.url}: copying the file itself.")
         try:
-            backups.copy_unserved(database, part)
+            with progress.bars() as track:
+                track("copying")
+                backups.copy_unserved(database, part)
         except backups.CannotBackUp as error:
             raise CommandFailed(str(error)) from None
         return str(database)
@@ -89,20 +91,29 @@ def _download(settings: "Settings", part: Path) -> None:
     from postback.cli.client import Client
 
     digest = hashlib.sha256()
-    with Client(settings) as api, api.download("backup") as response:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as copy:
+    with progress.bars(of_bytes=True) as track, Client(settings) as api:
+        # The server first makes its copy: until then nobody knows how long it is.
+        advance = track("copying")
+        with api.download("backup") as response, _made(part) as copy:
+            size = response.headers.get("content-length", "")
             for chunk in response.iter_bytes():
                 digest.update(chunk)
                 copy.write(chunk)
+                advance(len(chunk), int(size) if size.isdecimal() else None)
             copy.flush()
             os.fsync(copy.fileno())
         arrived = f"sha-256=:{base64.b64encode(digest.digest()).decode()}:"
         if response.headers.get("repr-digest") != arrived:
             raise CommandFailed("the copy did not arrive whole; try again")
-    try:
-        backups.check(part)
-    except backups.CannotBackUp as error:
-        raise CommandFailed(str(error)) from None
+        track("checking")
+        try:
+            backups.check(part)
+        except backups.CannotBackUp as error:
+            raise CommandFailed(str(error)) from None
+
+
+def _made(part: Path) -> BinaryIO:
+    return os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def _pg_dump(settings: "Settings", file: Path) -> str:

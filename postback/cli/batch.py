@@ -12,10 +12,10 @@ import typer
 from pydantic import ValidationError
 
 from postback.api.bodies import MAX_BATCH, BatchedJob
-from postback.cli import output
+from postback.cli import output, progress
 from postback.cli.errors import CommandFailed, ExitCode
 from postback.cli.session import connect, session_of
-from postback.cli.submit import say_secret
+from postback.cli.tellings import say_secret
 from providers.jsontext import BadJson, dumps, load_object
 
 MAX_TOLD = 10
@@ -101,13 +101,8 @@ def _progress(done: int, total: int) -> Iterator[None]:
             output.say(f"{done} of {total} jobs are submitted.")
         yield
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = TextColumn("submitting"), BarColumn(), MofNCompleteColumn()
-    # Gone before the jobs are printed: stdout is often the same terminal.
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        bar.add_task("submitting", total=total, completed=done)
+    with progress.bars() as track:
+        track("submitting")(done, total)
         yield
 
 

@@ -4,30 +4,38 @@ from typing import Annotated
 
 import typer
 
-from postback.cli import output
+from postback.cli import completion, output
 from postback.cli.options import Cursor, Json, Limit
 from postback.cli.session import connect
 
 app = typer.Typer(help="Inspect what providers sent.", no_args_is_help=True)
 
-CallbackId = Annotated[str, typer.Argument(metavar="CALLBACK", help="A callback's id: cb_…")]
+CallbackId = Annotated[
+    str, typer.Argument(metavar="CALLBACK", help="A callback's id: cb_…", autocompletion=completion.callback_ids)
+]
 
 _COLUMNS = {
     "ID": "id",
     "VERDICT": "verdict",
+    "RECEIVED": "received_at",
     "PROVIDER": "provider",
     "JOB": "job_id",
     "TASK": "task_id",
-    "RECEIVED": "received_at",
 }
 
 
 @app.command("list")
 def list_(
     context: typer.Context,
-    job_id: Annotated[str | None, typer.Option("--job-id", "--job", help="Only callbacks of this job.")] = None,
+    job_id: Annotated[
+        str | None,
+        typer.Option("--job-id", "--job", help="Only callbacks of this job.", autocompletion=completion.job_ids),
+    ] = None,
     task_id: Annotated[str | None, typer.Option(help="Only callbacks of this id at the provider.")] = None,
-    verdict: Annotated[str | None, typer.Option(help="accepted, progress, duplicate, conflicting or invalid.")] = None,
+    verdict: Annotated[
+        str | None,
+        typer.Option(help="accepted, progress, duplicate, conflicting or invalid.", autocompletion=completion.verdicts),
+    ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     as_json: Json = False,

@@ -21,6 +21,10 @@ SILENCE_SECONDS = 45.0
 """How long a stream may be silent: three times what the server is, when it is well."""
 
 
+LISTED = ("jobs", "subscribers", "callbacks", "notifications", "deliveries", "keys")
+"""What each has a `postback … list`."""
+
+
 class ApiKey(NamedTuple):
     """The bearer key, None when there is none, and where it came from or was looked for."""
 
@@ -29,16 +33,19 @@ class ApiKey(NamedTuple):
 
 
 class Client:
-    """Speaks to the server at `settings.url`. Its methods raise `CommandFailed` for everything but a 2xx."""
+    """Speaks to the server at `settings.url`. Its methods raise `CommandFailed` for everything but a 2xx.
 
-    def __init__(self, settings: Settings) -> None:
+    An answer may take `seconds` to begin, where nothing else is said.
+    """
+
+    def __init__(self, settings: Settings, *, seconds: float = TIMEOUT_SECONDS) -> None:
         self._url = without_password(settings.url)
         self._key = find_key(settings)
         headers = {"authorization": f"Bearer {self._key.value}"} if self._key.value else {}
         self._http = httpx.Client(
             base_url=settings.url,
             headers=headers,
-            timeout=TIMEOUT_SECONDS,
+            timeout=seconds,
             # A proxy of the environment cannot reach this machine's own loopback.
             trust_env=not _is_loopback(settings.url),
         )
@@ -161,11 +168,14 @@ class Client:
         message = _problem_text(problem) or f"the server answered {response.status_code}"
         match response.status_code:
             case 401 | 403 if self._key.value is None:
-                return CommandFailed(f"{message}\nNo API key was found in {self._key.place}", ExitCode.NOT_ALLOWED)
+                return CommandFailed(
+                    f"{message}\nNo API key was found in {self._key.place}. Look where it is with: postback config",
+                    ExitCode.NOT_ALLOWED,
+                )
             case 401 | 403:
                 return CommandFailed(f"{message}\nThe API key came from {self._key.place}", ExitCode.NOT_ALLOWED)
             case 404:
-                return CommandFailed(message, ExitCode.NOT_FOUND)
+                return CommandFailed(f"{message}{_where(response.url.path)}", ExitCode.NOT_FOUND)
             case 400 | 422:
                 return CommandFailed(message, ExitCode.USAGE)
         return CommandFailed(message)
@@ -200,6 +210,12 @@ def _problem_text(problem: Mapping[str, Any]) -> str:
         if sentence not in lines[0]:
             lines.append(f"  {field}: {sentence}")
     return "\n".join(lines).strip("\n")
+
+
+def _where(path: str) -> str:
+    """Where to look for the id that there is not."""
+    noun = path.partition("/v1/")[2].partition("/")[0]
+    return f"\nSee which there are with: postback {noun} list" if noun in LISTED else ""
 
 
 def _is_loopback(url: str) -> bool:

@@ -5,24 +5,26 @@ from typing import Annotated, Any
 
 import typer
 
-from postback.cli import output
+from postback.cli import completion, output
 from postback.cli.options import Cursor, Json, Limit
 from postback.cli.session import connect
 
 app = typer.Typer(help="Inspect deliveries and send them again.", no_args_is_help=True)
 
-DeliveryId = Annotated[str, typer.Argument(metavar="DELIVERY", help="A delivery's id: dlv_…")]
+DeliveryId = Annotated[
+    str, typer.Argument(metavar="DELIVERY", help="A delivery's id: dlv_…", autocompletion=completion.delivery_ids)
+]
 
 _COLUMNS = {
     "ID": "id",
-    "CREATED": "created_at",
     "STATUS": "status",
-    "TYPE": "type",
-    "SUBSCRIBER": "subscriber_id",
-    "JOB": "job_id",
-    "ATTEMPTS": "attempt_count",
-    "NEXT": "next_attempt_at",
+    "TRIES": "attempt_count",
     "LAST ERROR": "last_error",
+    "TYPE": "type",
+    "NEXT": "next_attempt_at",
+    "CREATED": "created_at",
+    "JOB": "job_id",
+    "SUBSCRIBER": "subscriber_id",
 }
 SHOWN_EXCERPT = 200
 """How many characters of an answer the table of attempts shows; --verbose shows all that was kept."""
@@ -43,11 +45,25 @@ _ATTEMPT_COLUMNS = {
 @app.command("list")
 def list_(
     context: typer.Context,
-    status: Annotated[str | None, typer.Option(help="pending, delivering, delivered, dead or skipped.")] = None,
-    subscriber_id: Annotated[
-        str | None, typer.Option("--subscriber-id", "--subscriber", help="Only deliveries to this subscriber.")
+    status: Annotated[
+        str | None,
+        typer.Option(
+            help="pending, delivering, delivered, dead or skipped.", autocompletion=completion.delivery_states
+        ),
     ] = None,
-    job_id: Annotated[str | None, typer.Option("--job-id", "--job", help="Only deliveries about this job.")] = None,
+    subscriber_id: Annotated[
+        str | None,
+        typer.Option(
+            "--subscriber-id",
+            "--subscriber",
+            help="Only deliveries to this subscriber.",
+            autocompletion=completion.subscriber_ids,
+        ),
+    ] = None,
+    job_id: Annotated[
+        str | None,
+        typer.Option("--job-id", "--job", help="Only deliveries about this job.", autocompletion=completion.job_ids),
+    ] = None,
     notification_id: Annotated[
         str | None, typer.Option("--notification-id", "--notification", help="Only deliveries of this notification.")
     ] = None,

@@ -9,8 +9,6 @@ from postback.cli import output
 from postback.cli.errors import CommandFailed
 from postback.cli.session import session_of
 
-_STYLES = {"ok": typer.colors.GREEN, "warn": typer.colors.YELLOW, "fail": typer.colors.RED}
-
 
 def doctor(
     context: typer.Context,
@@ -42,7 +40,6 @@ def doctor(
 
 
 def _print(one: dict[str, Any]) -> None:
-    level = typer.style(f"{one['level']:<5}", fg=_STYLES[one["level"]])
-    typer.echo(f"{level} {one['check']:<11} {output.clean(one['says'])}")
+    output.print_words(one["level"].ljust(5), one["check"].ljust(11), one["says"])
     if one["remedy"] is not None:
-        typer.echo(f"{'':18}→ {output.clean(one['remedy'])}")
+        output.print_words(f"{'':17}→", one["remedy"])

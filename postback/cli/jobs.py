@@ -7,20 +7,21 @@ from typing import Annotated, Any
 
 import typer
 
-from postback.cli import output
+from postback.cli import completion, output
 from postback.cli.options import Cursor, Json, Limit, Since, Yes
 from postback.cli.session import connect
+from postback.cli.watch import watch
 
-app = typer.Typer(help="List, inspect, cancel, resubmit, save and erase jobs.", no_args_is_help=True)
+app = typer.Typer(help="List, inspect, watch, cancel, resubmit, save and erase jobs.", no_args_is_help=True)
 
-JobId = Annotated[str, typer.Argument(metavar="JOB", help="A job's id: job_…")]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="A job's id: job_…", autocompletion=completion.job_ids)]
 
 _COLUMNS = {
     "ID": "id",
     "STATUS": "status",
-    "PROVIDER": "provider",
-    "MODEL": "model",
     "CREATED": "created_at",
+    "MODEL": "model",
+    "PROVIDER": "provider",
     "FINISHED": "finished_at",
 }
 
@@ -28,9 +29,15 @@ _COLUMNS = {
 @app.command("list")
 def list_(
     context: typer.Context,
-    status: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
-    provider: Annotated[str | None, typer.Option(help="Only jobs of this provider.")] = None,
-    model: Annotated[str | None, typer.Option(help="Only jobs of this model.")] = None,
+    status: Annotated[
+        str | None, typer.Option(help="Only jobs in this state.", autocompletion=completion.job_states)
+    ] = None,
+    provider: Annotated[
+        str | None, typer.Option(help="Only jobs of this provider.", autocompletion=completion.providers)
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Only jobs of this model.", autocompletion=completion.models)
+    ] = None,
     task_id: Annotated[str | None, typer.Option(help="Only the job with this id at its provider.")] = None,
     created_after: Since = None,
     created_before: Since = None,
@@ -56,19 +63,22 @@ def list_(
 
 @app.command()
 def show(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
-    """Show a job and everything that happened to it."""
+    """Show a job and everything that happened to it.
+
+    What went wrong stands first: which attempt of which delivery failed, why, and what to do.
+    """
+    from postback.cli.show import gather, print_story
+
     with connect(context) as api:
-        job = api.get("jobs", job_id)
-        timeline = api.get("jobs", job_id, "timeline")["data"]
-    if as_json:
-        output.print_json({**job, "timeline": timeline})
-        return
-    print_job(job)
-    output.print_heading("Timeline")
-    output.print_table(
-        {"AT": "at", "TYPE": "type", "SUMMARY": "summary", "DELIVERY": "delivery_id", "SUBSCRIBER": "subscriber_id"},
-        timeline,
-    )
+        if as_json:
+            job = api.get("jobs", job_id)
+            output.print_json({**job, "timeline": api.get("jobs", job_id, "timeline")["data"]})
+            return
+        story = gather(api, job_id)
+    print_story(story)
+
+
+app.command()(watch)
 
 
 @app.command()
@@ -119,30 +129,6 @@ def delete(context: typer.Context, job_id: JobId, yes: Yes = False, as_json: Jso
     if as_json:
         output.print_json(answer)
     output.say(f"{job_id} is erased.")
-
-
-def print_job(job: Mapping[str, Any]) -> None:
-    """A job for people: its fields, then its images."""
-    output.print_details({name: value for name, value in job.items() if name not in ("results", "warnings")})
-    print_warnings(job)
-    if job.get("results"):
-        output.print_heading("Results")
-        output.print_table({"#": "number", "URL": "url", "ERROR": "error"}, _numbered(job["results"]))
-
-
-def print_warnings(job: Mapping[str, Any]) -> None:
-    """What was unusual about a job, and what can be done about its failure: a line each."""
-    for warning in job.get("warnings") or ():
-        output.say(warning if warning.startswith("hint: ") else f"warning: {warning}")
-
-
-def _numbered(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**result, "number": number, "error": _fault(result)} for number, result in enumerate(results, start=1)]
-
-
-def _fault(result: Mapping[str, Any]) -> str | None:
-    error = result.get("error")
-    return f"{error['code']}: {error['message']}" if error else None
 
 
 def _print_outcome(job: Mapping[str, Any], as_json: bool) -> None:

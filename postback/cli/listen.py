@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from postback.cli import output
+from postback.cli import completion, output
 from postback.cli.options import read_commas
 from postback.cli.session import session_of
 
@@ -23,7 +23,11 @@ def listen(
     context: typer.Context,
     forward_to: Annotated[str, typer.Option(metavar="URL", help="Where to POST, e.g. http://localhost:3000/hook.")],
     events: Annotated[
-        list[str] | None, typer.Option(help="Only these event types, e.g. job.succeeded or job.*; all if not given.")
+        list[str] | None,
+        typer.Option(
+            help="Only these event types, e.g. job.succeeded or job.*; all if not given.",
+            autocompletion=completion.event_types,
+        ),
     ] = None,
     secret: Annotated[
         str | None, typer.Option(metavar="WHSEC", help="Sign with this secret; made from the API key if not given.")

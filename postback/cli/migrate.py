@@ -1,13 +1,13 @@
 """`postback migrate`: bring the database to this version, or move it to another one."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
-from postback.cli import output
+from postback.cli import output, progress
 from postback.cli.options import Json
+from postback.cli.progress import Advance, Track
 from postback.cli.serve import plain_errors
 from postback.cli.session import session_of
 
@@ -40,12 +40,13 @@ def migrate(
     from postback import databases
 
     if source is None or target is None:
-        with plain_errors():
+        with plain_errors(), progress.bars() as track:
+            track("bringing the database to this version")
             databases.upgrade(settings.database_url)
         output.say("The database is up to date.")
         return
-    with plain_errors(), _bar() as on_progress:
-        moved = databases.move(source, target, on_progress)
+    with plain_errors(), progress.bars() as track:
+        moved = databases.move(source, target, _told(track))
     told = [{"table": one.table, "rows": one.rows, "sha256": one.digest} for one in moved]
     if as_json:
         output.print_json(told)
@@ -57,19 +58,15 @@ def migrate(
     )
 
 
-@contextmanager
-def _bar() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar for each table, on a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+def _told(track: Track) -> Callable[[str, int, int], None]:
+    """A bar for each table."""
+    tables: dict[str, Advance] = {}
+    rows: dict[str, int] = {}
 
-    columns: tuple[Any, ...] = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        tasks: dict[str, Any] = {}
+    def on_progress(table: str, done: int, total: int) -> None:
+        if table not in tables:
+            tables[table] = track(table)
+        tables[table](done - rows.get(table, 0), total)
+        rows[table] = done
 
-        def on_progress(table: str, done: int, total: int) -> None:
-            if table not in tasks:
-                tasks[table] = bar.add_task(table, total=total)
-            bar.update(tasks[table], completed=done)
-
-        yield on_progress
+    return on_progress

@@ -22,16 +22,20 @@ def read_duration(text: str) -> int:
 def read_instant(text: str, now: datetime) -> str:
     """RFC 3339 in UTC from a date, a time or a duration before `now`: `2026-01-31`, `2026-01-31T12:00Z`, `2h`."""
     try:
-        moment = now - timedelta(milliseconds=durations.parse(text))
+        moment = _moment(text, now)
     except (ValueError, OverflowError):
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            raise typer.BadParameter(
-                f"{text!r} is not a time: write 2026-01-31, 2026-01-31T12:00:00Z, or 2h for two hours ago"
-            ) from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        raise typer.BadParameter(
+            f"{text!r} is not a time: write 2026-01-31, 2026-01-31T12:00:00Z, or 2h for two hours ago"
+        ) from None
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    try:
+        return now - timedelta(milliseconds=durations.parse(text))
+    except (ValueError, OverflowError):
+        moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _instant(text: str) -> str:

@@ -1,5 +1,6 @@
 """What a person or a program reads: tables and JSON on stdout, progress on stderr."""
 
+import io
 import json
 import re
 import sys
@@ -11,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -18,6 +20,9 @@ _STYLES = {
     "succeeded": "green",
     "delivered": "green",
     "accepted": "green",
+    "ok": "green",
+    "warn": "yellow",
+    "fail": "red",
     "running": "cyan",
     "delivering": "cyan",
     "failed": "red",
@@ -29,15 +34,31 @@ _STYLES = {
 }
 _UNBOUNDED = 100_000
 
+ID_WIDTH = 31
+LEAST = 12
+"""How many characters are left of a text that is cut for want of room."""
+
 
 def clean(text: str) -> str:
     """`text` without control characters: what a provider or a subscriber wrote must not steer the terminal."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
+def write_anything() -> None:
+    """From here on stdout and stderr write what they have no character for as `\\u…`, in place of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def print_json(value: Any) -> None:
-    """Indented JSON on stdout, text in any script as itself."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    """Indented JSON on stdout, text in any script as itself where stdout can write it."""
+    typer.echo(json.dumps(value, ensure_ascii=not _writes_all(sys.stdout), indent=2))
+
+
+def print_line_of_json(value: Any) -> None:
+    """A line of NDJSON on stdout, there at once."""
+    typer.echo(json.dumps(value, ensure_ascii=not _writes_all(sys.stdout)))
 
 
 def say(message: str) -> None:
@@ -54,7 +75,61 @@ def print_table(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -
         table.add_column(heading, no_wrap=number == 0, overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row.get(key)) for key in columns.values()))
-    _console(sys.stdout).print(table)
+    console(sys.stdout).print(table)
+
+
+def print_list(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """A table with one line a row, as much of it as the terminal has room for."""
+    out = console(sys.stdout)
+    table, hidden = list_table(columns, rows, out.width)
+    out.print(table)
+    if hidden:
+        say(f"Not shown for want of room: {', '.join(hidden)}. --json has everything.")
+
+
+def list_table(
+    columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]], room: int
+) -> tuple["Table", Sequence[str]]:
+    """A table `room` characters wide with one line a row, and the headings of the columns that found no room.
+
+    The last columns go and long texts are cut until it fits; ids stay whole.
+    """
+    from rich.cells import cell_len
+    from rich.table import Table
+
+    cells = [[_line(_cell(row.get(key))) for key in columns.values()] for row in rows]
+    contents = zip(*cells, strict=True) if cells else [()] * len(columns)
+    widths = [
+        max([cell_len(heading), *(cell.cell_len for cell in column)])
+        for heading, column in zip(columns, contents, strict=True)
+    ]
+    shown = fit(widths, room)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for heading, width in zip(columns, shown, strict=False):
+        table.add_column(heading, no_wrap=True, overflow="ellipsis", max_width=width)
+    for row in cells:
+        table.add_row(*row[: len(shown)])
+    return table, list(columns)[len(shown) :]
+
+
+def fit(widths: Sequence[int], room: int) -> list[int]:
+    """How wide each column is shown, columns with one space between; those that are missing at the end find no room.
+
+    What is longer than an id may be cut, down to `LEAST`; anything shorter never is, but the first may be alone.
+    """
+    shown = list(widths)
+    while len(shown) > 1 and sum(_least(width) + 1 for width in shown) - 1 > room:
+        shown.pop()
+    over = sum(shown) + len(shown) - 1 - room
+    for number in sorted(range(len(shown)), key=lambda number: -shown[number]):
+        cut = max(0, min(over, shown[number] - _least(shown[number])))
+        shown[number] -= cut
+        over -= cut
+    return shown
+
+
+def _least(width: int) -> int:
+    return width if width <= ID_WIDTH else LEAST
 
 
 def print_page(columns: Mapping[str, str], page: Mapping[str, Any], as_json: bool, nothing: str) -> None:
@@ -63,7 +138,7 @@ def print_page(columns: Mapping[str, str], page: Mapping[str, Any], as_json: boo
         print_json(page)
         return
     if page["data"]:
-        print_table(columns, page["data"])
+        print_list(columns, page["data"])
     else:
         say(nothing)
     if page.get("next_cursor"):
@@ -80,12 +155,21 @@ def print_details(record: Mapping[str, Any]) -> None:
     for name, value in record.items():
         if value not in (None, [], {}):
             table.add_row(name, _cell(value))
-    _console(sys.stdout).print(table)
+    console(sys.stdout).print(table)
+
+
+def print_words(*words: str) -> None:
+    """One line of words on stdout, there at once; those that name a state have its colour. Longer lines go on."""
+    from rich.text import Text
+
+    line = Text("  ").join(_text(word) for word in words)
+    console(sys.stdout).print(line, soft_wrap=True)
+    sys.stdout.flush()
 
 
 def print_heading(text: str) -> None:
     """The title of the table that follows."""
-    _console(sys.stdout).print(f"\n{text}", style="bold", markup=False, highlight=False)
+    console(sys.stdout).print(f"\n{text}", style="bold", markup=False, highlight=False)
 
 
 @contextmanager
@@ -94,7 +178,7 @@ def status_line() -> Iterator["StatusLine"]:
     if not sys.stderr.isatty():
         yield StatusLine()
         return
-    with _console(sys.stderr).status("") as live:
+    with console(sys.stderr).status("") as live:
         yield StatusLine(live.update)
 
 
@@ -114,17 +198,22 @@ class StatusLine:
         self._shown = text
 
 
-def _console(stream: TextIO) -> "Console":
+def console(stream: TextIO) -> "Console":
+    """Where to draw: a terminal with its width and its colours (none with NO_COLOR), or something that is read."""
     from rich.console import Console
 
     # What is piped is read by programs, which no line width helps.
     return Console(file=stream, width=None if stream.isatty() else _UNBOUNDED)
 
 
+def _writes_all(stream: TextIO) -> bool:
+    return (getattr(stream, "encoding", None) or "").lower().startswith("utf")
+
+
 def _cell(value: Any) -> "Text":
     match value:
         case None:
-            return _text("–")
+            return _text("–" if _writes_all(sys.stdout) else "-")
         case bool():
             return _text("yes" if value else "no")
         case [*items] if all(isinstance(item, str) for item in items):
@@ -134,7 +223,13 @@ def _cell(value: Any) -> "Text":
     return _text(str(value))
 
 
+def _line(text: "Text") -> "Text":
+    from rich.text import Text
+
+    return Text(" ".join(text.plain.split()), style=text.style)
+
+
 def _text(text: str) -> "Text":
     from rich.text import Text
 
-    return Text(clean(text), style=_STYLES.get(text, ""))
+    return Text(clean(text), style=_STYLES.get(text.strip(), ""))

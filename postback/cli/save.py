@@ -3,24 +3,22 @@
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 
-from postback.cli import output
+from postback.cli import output, progress
 from postback.cli.errors import CommandFailed
+from postback.cli.progress import Advance
 from receiver import media
 
 if TYPE_CHECKING:
     import httpx2 as httpx
 
     from postback.cli.client import Client
-
-Advance = Callable[[int, int | None], None]
-"""Told of the bytes that came, and of the size of the whole image where it is known."""
 
 _TIMEOUT_SECONDS = 60.0
 
@@ -45,8 +43,10 @@ def save_images(api: "Client", job: Mapping[str, Any], folder: Path) -> list[dic
     if not images:
         raise CommandFailed(f"{job['id']} has no images: it is {job['status']}")
     saved, failures = [], []
-    with _progress() as track:
+    with progress.bars(of_bytes=True) as track:
         for number, result in images:
+            if not sys.stderr.isatty():
+                output.say(f"saving image {number}")
             try:
                 saved.append(asdict(_save(api, job["id"], number, result, folder, track(f"image {number}"))))
             except CommandFailed as failure:
@@ -105,28 +105,3 @@ def _copy(response: "httpx.Response", file: BinaryIO, advance: Advance) -> tuple
         file.write(chunk)
         advance(len(chunk), total)
     return head, size, digest.hexdigest()
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], Advance]]:
-    """A bar for each image on a terminal, else a line for each."""
-    if not sys.stderr.isatty():
-        yield _told
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=Console(file=sys.stderr)
-    ) as bars:
-
-        def track(name: str) -> Advance:
-            bar = bars.add_task(name, total=None)
-            return lambda count, total: bars.update(bar, advance=count, total=total)
-
-        yield track
-
-
-def _told(name: str) -> Advance:
-    output.say(f"saving {name}")
-    return lambda count, total: None

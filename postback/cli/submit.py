@@ -1,66 +1,105 @@
 """`postback submit`: one job, and on wish its result; or a file of jobs."""
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from postback.cli import output
+from postback.cli import completion, output
 from postback.cli.errors import CommandFailed
-from postback.cli.jobs import print_job, print_warnings
 from postback.cli.options import Json, read_duration, read_pairs
 from postback.cli.session import connect
+from postback.cli.tellings import print_job, print_warnings, say_secret
 from postback.cli.wait import wait_for
 
 if TYPE_CHECKING:
     from postback.cli.client import Client
 
+_DRAWN, _TOLD, _WAITING = "What is drawn", "Who is told", "Waiting for it"
+
 
 def submit(
     context: typer.Context,
     model: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="flux-schnell, flux-dev, stable-diffusion-3.5-large, …")
+        str | None,
+        typer.Argument(
+            metavar="MODEL",
+            help="flux-schnell, flux-dev, stable-diffusion-3.5-large, …",
+            autocompletion=completion.models,
+        ),
     ] = None,
     prompt: Annotated[str | None, typer.Argument(metavar="PROMPT", help="What to draw, in any script.")] = None,
     provider: Annotated[
-        str | None, typer.Option(help="dashscope or acedata; chosen by the model if not given.")
+        str | None,
+        typer.Option(
+            rich_help_panel=_DRAWN,
+            help="dashscope or acedata; chosen by the model if not given.",
+            autocompletion=completion.providers,
+        ),
     ] = None,
-    size: Annotated[str | None, typer.Option(help="Such as 1024*1024 (DashScope) or 1024x1024 (AceData).")] = None,
-    n: Annotated[int | None, typer.Option("--n", "-n", help="How many images.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Makes a result repeatable.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Inference steps.")] = None,
-    image_url: Annotated[str | None, typer.Option(help="The image to edit.")] = None,
+    size: Annotated[
+        str | None, typer.Option(rich_help_panel=_DRAWN, help="Such as 1024*1024 (DashScope) or 1024x1024 (AceData).")
+    ] = None,
+    n: Annotated[int | None, typer.Option("--n", "-n", rich_help_panel=_DRAWN, help="How many images.")] = None,
+    seed: Annotated[int | None, typer.Option(rich_help_panel=_DRAWN, help="Makes a result repeatable.")] = None,
+    steps: Annotated[int | None, typer.Option(rich_help_panel=_DRAWN, help="Inference steps.")] = None,
+    image_url: Annotated[str | None, typer.Option(rich_help_panel=_DRAWN, help="The image to edit.")] = None,
     parameters: Annotated[
         list[str] | None,
         typer.Option(
-            "--parameter", "-p", metavar="KEY=VALUE", help="Any other parameter of the provider; see --parameters."
+            "--parameter",
+            "-p",
+            metavar="KEY=VALUE",
+            rich_help_panel=_DRAWN,
+            help="Any other parameter of the provider; see --parameters.",
         ),
     ] = None,
     inputs: Annotated[
         list[str] | None,
-        typer.Option("--input", metavar="KEY=VALUE", help="Any other input, such as negative_prompt=blurry."),
+        typer.Option(
+            "--input",
+            metavar="KEY=VALUE",
+            rich_help_panel=_DRAWN,
+            help="Any other input, such as negative_prompt=blurry.",
+        ),
     ] = None,
     metadata: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Your own labels.")] = None,
     subscribers: Annotated[
         list[str] | None,
-        typer.Option("--subscriber", metavar="SUBSCRIBER", help="Tell only this one; may be given again."),
+        typer.Option(
+            "--subscriber",
+            metavar="SUBSCRIBER",
+            rich_help_panel=_TOLD,
+            help="Tell only this one; may be given again.",
+            autocompletion=completion.subscriber_ids,
+        ),
     ] = None,
-    notify_url: Annotated[str | None, typer.Option(metavar="URL", help="Tell this URL too, of this job only.")] = None,
+    notify_url: Annotated[
+        str | None, typer.Option(metavar="URL", rich_help_panel=_TOLD, help="Tell this URL too, of this job only.")
+    ] = None,
     notify_secret: Annotated[
-        str | None, typer.Option(help="Signs what --notify-url gets, whsec_…; one is made if not.")
+        str | None,
+        typer.Option(rich_help_panel=_TOLD, help="Signs what --notify-url gets, whsec_…; one is made if not."),
     ] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="Submitting again with the same key gives the same job.")
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until the job ends.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", rich_help_panel=_WAITING, help="Wait until the job ends.")] = False,
     timeout: Annotated[
         int | None,
-        typer.Option(parser=read_duration, metavar="DURATION", help="With --wait: give up after, such as 10m."),
+        typer.Option(
+            parser=read_duration,
+            metavar="DURATION",
+            rich_help_panel=_WAITING,
+            help="With --wait: give up after, such as 10m.",
+        ),
     ] = None,
     save: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="With --wait: save the images as files in this folder.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", rich_help_panel=_WAITING, help="With --wait: save the images as files in this folder."
+        ),
     ] = None,
     file: Annotated[
         str | None,
@@ -68,7 +107,13 @@ def submit(
     ] = None,
     explained: Annotated[
         str | None,
-        typer.Option("--parameters", metavar="MODEL", help="Show what is documented for that model; submit nothing."),
+        typer.Option(
+            "--parameters",
+            metavar="MODEL",
+            rich_help_panel=_DRAWN,
+            help="Show what is documented for that model; submit nothing.",
+            autocompletion=completion.models,
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -135,15 +180,6 @@ def order(
         given = {"image_url": image_url, **({"action": "edit"} if name == "acedata" else {}), **given}
     body: dict[str, Any] = {"model": model, "input": given, "parameters": read_pairs(parameters, "--parameter")}
     return {"provider": name, **body} if name else body
-
-
-def say_secret(request: Mapping[str, Any], job: Mapping[str, Any], as_json: bool, where: str = "") -> None:
-    """Tells the secret that was made for a request's `notify_url`; in JSON it is there already."""
-    notify = job.get("notify")
-    if as_json or notify is None or request.get("notify_secret") is not None:
-        return
-    output.say(f"{where}What notify_url gets is signed with {notify['secret']}")
-    output.say(f"{where}See it again with: postback subscribers secret {notify['subscriber_id']}")
 
 
 def _alone(context: typer.Context, option: str, *allowed: str) -> None:

@@ -1,64 +1,87 @@
 """The options that registering and changing a subscriber share, and how their texts are read."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from inspect import signature as parameters_of
 from typing import Annotated, Any
 
 import typer
 
+from postback.cli import completion
 from postback.cli.options import read_commas, read_duration, read_headers, read_pairs
 
 NONE = "none"
 """Said of an option: back to its default."""
 
+_GETS, _SENT = "What it gets", "How it is sent"
 _LABEL = "metadata."
 _FIELD = re.compile(r"model|provider|metadata\..+")
 
-SubscriberId = Annotated[str, typer.Argument(metavar="SUBSCRIBER", help="A subscriber's id: sub_…")]
+SubscriberId = Annotated[
+    str, typer.Argument(metavar="SUBSCRIBER", help="A subscriber's id: sub_…", autocompletion=completion.subscriber_ids)
+]
 Events = Annotated[
     list[str] | None,
     typer.Option(
-        "--event", "--events", metavar="TYPE", help="Event types, repeated or with commas; 'job.*' and '*' too."
+        "--event",
+        "--events",
+        metavar="TYPE",
+        rich_help_panel=_GETS,
+        help="Event types, repeated or with commas; 'job.*' and '*' too.",
+        autocompletion=completion.event_types,
     ),
 ]
 Description = Annotated[str | None, typer.Option(help="What it is for.")]
 Headers = Annotated[
-    list[str] | None, typer.Option("--header", metavar="NAME:VALUE", help="A header to send with every notification.")
+    list[str] | None,
+    typer.Option(
+        "--header", metavar="NAME:VALUE", rich_help_panel=_SENT, help="A header to send with every notification."
+    ),
 ]
 Metadata = Annotated[list[str] | None, typer.Option("--metadata", metavar="KEY=VALUE", help="Your own labels.")]
-MaxInFlight = Annotated[int | None, typer.Option(min=1, help="Deliveries under way at once.")]
-RateLimit = Annotated[float | None, typer.Option(help="Deliveries a second.")]
+MaxInFlight = Annotated[int | None, typer.Option(min=1, rich_help_panel=_SENT, help="Deliveries under way at once.")]
+RateLimit = Annotated[float | None, typer.Option(rich_help_panel=_SENT, help="Deliveries a second.")]
 Filters = Annotated[
     list[str] | None,
     typer.Option(
         "--filter",
         metavar="FIELD=VALUES",
+        rich_help_panel=_GETS,
         help="Only jobs like this, e.g. metadata.tenant=acme or model=flux-dev,flux-schnell; repeat for more, "
         "and all must hold; 'none' for all jobs.",
     ),
 ]
-Payload = Annotated[str | None, typer.Option(metavar="KIND", help="full, or thin: ids, type and status only.")]
+Payload = Annotated[
+    str | None, typer.Option(metavar="KIND", rich_help_panel=_GETS, help="full, or thin: ids, type and status only.")
+]
 Schedule = Annotated[
     str | None,
-    typer.Option(metavar="DELAYS", help="The delay before each attempt, e.g. 0s,5s,5m; 'none' for the server's."),
+    typer.Option(
+        metavar="DELAYS",
+        rich_help_panel=_SENT,
+        help="The delay before each attempt, e.g. 0s,5s,5m; 'none' for the server's.",
+    ),
 ]
 Signature = Annotated[
-    str | None, typer.Option(metavar="SCHEME", help="v1, or v1a: signed with ed25519 too, for a public key.")
+    str | None,
+    typer.Option(
+        metavar="SCHEME", rich_help_panel=_SENT, help="v1, or v1a: signed with ed25519 too, for a public key."
+    ),
 ]
 
 
 def read_fields(
-    *,
-    events: Sequence[str] | None,
-    description: str | None,
-    headers: Sequence[str] | None,
-    metadata: Sequence[str] | None,
-    max_in_flight: int | None,
-    rate_limit: float | None,
-    filters: Sequence[str] | None,
-    payload: str | None,
-    schedule: str | None,
-    signature: str | None,
+    events: Events = None,
+    description: Description = None,
+    headers: Headers = None,
+    metadata: Metadata = None,
+    max_in_flight: MaxInFlight = None,
+    rate_limit: RateLimit = None,
+    filters: Filters = None,
+    payload: Payload = None,
+    schedule: Schedule = None,
+    signature: Signature = None,
 ) -> dict[str, Any]:
     """The fields of a request's body; what was not given is not in it."""
     given = {
@@ -75,6 +98,25 @@ def read_fields(
     }
     fields = {name: value for name, value in given.items() if value is not None}
     return fields | dict.fromkeys([name for name in ("filter", "schedule") if fields.get(name) == NONE])
+
+
+def takes_fields(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose parameter `fields` is what `read_fields` makes of options: they stand in its place."""
+    own, shared = parameters_of(command), parameters_of(read_fields).parameters
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        fields = read_fields(**{name: given.pop(name) for name in shared})
+        command(fields=fields, **given)
+
+    parameters = [
+        one.replace(kind=one.KEYWORD_ONLY)
+        for name, parameter in own.parameters.items()
+        for one in (shared.values() if name == "fields" else [parameter])
+    ]
+    run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": None}
+    return run
 
 
 def read_filter(pairs: Sequence[str]) -> dict[str, Any] | str:

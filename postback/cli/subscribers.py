@@ -9,21 +9,9 @@ import typer
 
 from postback.cli import output, recovery, secrets, trials
 from postback.cli.options import Cursor, Json, Limit, Yes
+from postback.cli.panels import Command
 from postback.cli.session import connect
-from postback.cli.subscriber_options import (
-    Description,
-    Events,
-    Filters,
-    Headers,
-    MaxInFlight,
-    Metadata,
-    Payload,
-    RateLimit,
-    Schedule,
-    Signature,
-    SubscriberId,
-    read_fields,
-)
+from postback.cli.subscriber_options import SubscriberId, takes_fields
 
 app = typer.Typer(help="Register webhooks and look after them.", no_args_is_help=True)
 
@@ -37,36 +25,16 @@ _COLUMNS = {
 }
 
 
-@app.command()
+@app.command(cls=Command)
+@takes_fields
 def add(
     context: typer.Context,
     url: Annotated[str, typer.Argument(metavar="URL", help="Where notifications are sent.")],
-    events: Events = None,
-    description: Description = None,
-    headers: Headers = None,
-    metadata: Metadata = None,
+    fields: dict[str, Any],
     secret: Annotated[str | None, typer.Option(help="Your own signing secret, whsec_…; one is made if not.")] = None,
-    max_in_flight: MaxInFlight = None,
-    rate_limit: RateLimit = None,
-    filters: Filters = None,
-    payload: Payload = None,
-    schedule: Schedule = None,
-    signature: Signature = None,
     as_json: Json = False,
 ) -> None:
     """Register a webhook. Its signing secret is shown."""
-    fields = read_fields(
-        events=events,
-        description=description,
-        headers=headers,
-        metadata=metadata,
-        max_in_flight=max_in_flight,
-        rate_limit=rate_limit,
-        filters=filters,
-        payload=payload,
-        schedule=schedule,
-        signature=signature,
-    )
     with connect(context) as api:
         subscriber = api.post("subscribers", body={"url": url, **fields, **({"secret": secret} if secret else {})})
     _print(subscriber, as_json)
@@ -91,37 +59,18 @@ def show(context: typer.Context, subscriber_id: SubscriberId, as_json: Json = Fa
     _print(subscriber, as_json)
 
 
-@app.command()
+@app.command(cls=Command)
+@takes_fields
 def update(
     context: typer.Context,
     subscriber_id: SubscriberId,
+    *,
     url: Annotated[str | None, typer.Option(help="Where notifications are sent.")] = None,
-    events: Events = None,
-    description: Description = None,
-    headers: Headers = None,
-    metadata: Metadata = None,
+    fields: dict[str, Any],
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Whether notifications are sent.")] = None,
-    max_in_flight: MaxInFlight = None,
-    rate_limit: RateLimit = None,
-    filters: Filters = None,
-    payload: Payload = None,
-    schedule: Schedule = None,
-    signature: Signature = None,
     as_json: Json = False,
 ) -> None:
     """Change what is given, leave the rest."""
-    fields = read_fields(
-        events=events,
-        description=description,
-        headers=headers,
-        metadata=metadata,
-        max_in_flight=max_in_flight,
-        rate_limit=rate_limit,
-        filters=filters,
-        payload=payload,
-        schedule=schedule,
-        signature=signature,
-    )
     own = {"url": url, "enabled": enabled}
     fields |= {name: value for name, value in own.items() if value is not None}
     if not fields:

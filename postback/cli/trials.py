@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from postback.cli import output
+from postback.cli import completion, output
 from postback.cli.deliveries import print_delivery
 from postback.cli.errors import CommandFailed
 from postback.cli.options import Json
@@ -17,7 +17,12 @@ def send_test(
     subscriber_id: SubscriberId,
     event: Annotated[
         str | None,
-        typer.Option("--type", metavar="TYPE", help="An example of this event type; a postback.ping if not."),
+        typer.Option(
+            "--type",
+            metavar="TYPE",
+            help="An example of this event type; a postback.ping if not.",
+            autocompletion=completion.event_types,
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

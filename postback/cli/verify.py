@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from postback.cli import output
+from postback.cli import completion, output
 from postback.cli.errors import CommandFailed, ExitCode
 from postback.cli.options import Json, read_duration, read_headers
 from postback.cli.session import connect
@@ -22,7 +22,10 @@ def verify(
     context: typer.Context,
     secret: Annotated[str | None, typer.Option(help="The signing secret, whsec_….")] = None,
     public_key: Annotated[str | None, typer.Option(help="The public key of v1a signatures, whpk_….")] = None,
-    subscriber: Annotated[str | None, typer.Option(help="Ask the server for this subscriber's secret.")] = None,
+    subscriber: Annotated[
+        str | None,
+        typer.Option(help="Ask the server for this subscriber's secret.", autocompletion=completion.subscriber_ids),
+    ] = None,
     header: Annotated[
         list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="A header as it came; repeat it for all of them.")
     ] = None,

@@ -46,6 +46,10 @@ async def _demo(once: bool, home: Home, story: Sequence[Scene], echo: Echo, voic
     voice.chapter("Everything starts")
     voice.say(f"The log goes to {home.log.name}")
     async with open_stage(home, echo, voice) as stage, Api(stage.postback, stage.api_key) as api:
+        if not once:
+            link = await api.post("sign-in-links", {})
+            url = stage.postback + link["path"]
+            voice.good("Watch it in a browser: ", (url, "cyan"), " (good once, for 15 minutes)")
         tour = Tour(stage, api, echo, story, voice, patience=patience)
         missing = await tour.play()
         _judge(missing, len(story), voice)

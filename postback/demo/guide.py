@@ -33,6 +33,7 @@ def during(voice: Voice, stage: Stage, job_id: str) -> None:
             f"{program} jobs list",
             f"{program} jobs show {job_id}",
             f"{program} deliveries list",
+            f"{program} sign-in",
         ],
     )
     voice.say("The HTTP API, with the key from the file api.key:")
@@ -49,6 +50,7 @@ def during(voice: Voice, stage: Stage, job_id: str) -> None:
     _lines(
         voice,
         [
+            f"{stage.postback}/            the dashboard",
             f"{stage.postback}/docs        the whole API",
             f"{stage.simulator}/            what a prompt can ask the simulator for",
             f"{stage.webhooks}    what the echo subscriber has kept",

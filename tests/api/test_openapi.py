@@ -69,7 +69,7 @@ def test_operations_are_named_once_and_say_what_they_do() -> None:
 def test_who_needs_the_key_is_described() -> None:
     assert describe()["security"] == [{"key": []}]
     for call, operation in operations().items():
-        closed = call[1].startswith("/v1/")
+        closed = call[1].startswith("/v1/") or call[1] == "/metrics"
         assert operation.get("security") == (None if closed else []), call
         assert ("401" in operation["responses"]) == closed, call
 
@@ -88,7 +88,9 @@ def test_every_event_is_a_described_webhook() -> None:
     assert set(webhooks) == set(EVENTS)
     for event, webhook in webhooks.items():
         names = {parameter["name"] for parameter in webhook["post"]["parameters"]}
-        assert names == {"webhook-id", "webhook-timestamp", "webhook-signature", "postback-attempt"}, event
+        assert names == {"webhook-id", "webhook-timestamp", "webhook-signature", "postback-attempt", "traceparent"}, (
+            event
+        )
         schema = webhook["post"]["requestBody"]["content"]["application/json"]["schema"]
         assert set(schema["required"]) == {"type", "timestamp", "data"}
         assert schema["properties"]["type"] == {"const": event}

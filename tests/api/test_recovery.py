@@ -21,7 +21,8 @@ async def recovered(stage: Stage, subscriber_id: str, **body: Any) -> tuple[int,
     answer = await stage.client.post(f"/v1/subscribers/{subscriber_id}/recover", json={"since": EVER} | body)
     assert answer.status_code == 202, answer.text
     found = answer.json()
-    assert set(found) == {"recovered", "replayed", "dry_run"}
+    assert set(found) == {"recovered", "replayed", "last_due_at", "dry_run"}
+    assert (found["last_due_at"] is None) is (found["dry_run"] or not found["recovered"] + found["replayed"])
     assert found["dry_run"] is bool(body.get("dry_run"))
     return found["recovered"], found["replayed"]
 

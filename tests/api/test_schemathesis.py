@@ -63,7 +63,8 @@ async def _filled(stage: Stage) -> dict[str, Iterator[str]]:
             job = await make(stage.ledger)
             await stage.calls_back(job, finished(job.task_id))
         await stage.subscribe()
-    nouns = ("jobs", "subscribers", "callbacks", "notifications", "deliveries")
+        await stage.client.post("/v1/keys", json={"name": "a key", "scope": "read"})
+    nouns = ("jobs", "subscribers", "callbacks", "notifications", "deliveries", "keys")
     return {noun: cycle(await stage.ids(f"/v1/{noun}", limit=250)) for noun in nouns}
 
 

@@ -87,6 +87,15 @@ ATTEMPT: dict[str, Any] = {
     "timing": {"dns": 3, "connect": 5, "tls": None, "response": 112},
 }
 
+NOTIFICATION: dict[str, Any] = {
+    "id": "ntf_1",
+    "job_id": "job_1",
+    "type": "job.succeeded",
+    "timestamp": "2026-01-31T12:00:09.000Z",
+    "data": {**JOB, "sequence": 1},
+    "created_at": "2026-01-31T12:00:09.000Z",
+}
+
 TIMELINE = {
     "data": [
         {"at": "2026-01-31T12:00:00.000Z", "type": "job.created", "summary": "recorded"},

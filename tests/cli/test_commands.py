@@ -7,13 +7,14 @@ import typer
 from starlette.responses import Response
 
 from .conftest import Cli
-from .samples import ATTEMPT, CALLBACK, DELIVERY, JOB, QUEUED, SUBSCRIBER, TIMELINE, page
+from .samples import ATTEMPT, CALLBACK, DELIVERY, JOB, NOTIFICATION, QUEUED, SUBSCRIBER, TIMELINE, page
 from .stub import Stub
 
 LISTS = [
     ("jobs", JOB, ["job_1", "succeeded", "dashscope", "stable-diffusion-3.5-large"]),
     ("subscribers", SUBSCRIBER, ["sub_1", "yes", "failing", "https://example.com/hook"]),
     ("callbacks", CALLBACK, ["cb_1", "accepted", "job_1", "t-1"]),
+    ("notifications", NOTIFICATION, ["ntf_1", "job.succeeded", "job_1"]),
     ("deliveries", DELIVERY, ["dlv_1", "dead", "job.succeeded", "status 500"]),
 ]
 
@@ -55,6 +56,7 @@ FILTERS = [
             "cursor": "c",
         },
     ),
+    ("notifications list --job job_1 --type job.lost", {"job_id": "job_1", "type": "job.lost"}),
     ("callbacks list --job job_1 --task-id t --verdict duplicate", {"job_id": "job_1", "task_id": "t"}),
     (
         "deliveries list --status dead --subscriber sub_1 --job-id job_1 --notification ntf_1",
@@ -73,12 +75,19 @@ def test_filters(cli: Cli, stub: Stub, line: str, query: dict[str, str]) -> None
 def test_a_job_and_its_timeline(cli: Cli, stub: Stub) -> None:
     stub.answer("GET /v1/jobs/job_1", JOB)
     stub.answer("GET /v1/jobs/job_1/timeline", TIMELINE)
+    stub.answer("GET /v1/deliveries", page(DELIVERY))
+    stub.answer("GET /v1/deliveries/dlv_1", {**DELIVERY, "attempts": [ATTEMPT]})
     shown = cli("jobs", "show", "job_1")
-    assert shown.code == 0
+    assert (shown.code, shown.err) == (0, "")
     for words in ("一只奔跑的猫 [bold]", "https://images.example.com/1.png", "InternalError: no luck", "accepted from"):
         assert words in shown.out
     assert "resubmit_of" not in shown.out
-    assert "size is unusual." in shown.err
+    first, warning, dead, *_ = shown.out.splitlines()
+    assert first.endswith("job_1  succeeded in 9.0s")
+    assert warning.endswith("warning: size is unusual.")
+    assert "job.succeeded to sub_1 is dead: attempt 1, the last, failed with HTTP 500" in dead, "it was removed"
+    assert "  $ postback deliveries redeliver dlv_1" in shown.out.splitlines()
+    assert next(one.query for one in stub.asked if one.path == "/v1/deliveries")["job_id"] == "job_1"
     assert cli("jobs", "show", "job_1", "--json").json == {**JOB, "timeline": TIMELINE["data"]}
 
 
@@ -143,6 +152,15 @@ def test_the_headers_of_what_arrived_are_shown_to_who_asks(cli: Cli, stub: Stub)
     stub.answer("GET /v1/deliveries/dlv_1", {**DELIVERY, "attempts": [early, arrived]})
     assert "shop/2" not in cli("deliveries", "show", "dlv_1").out
     assert cli("deliveries", "show", "dlv_1", "--verbose").out.count("shop/2") == 1
+
+
+def test_a_notification(cli: Cli, stub: Stub) -> None:
+    stub.answer("GET /v1/notifications/ntf_1", NOTIFICATION)
+    shown = cli("notifications", "show", "ntf_1")
+    assert shown.code == 0
+    assert "一只奔跑的猫" in shown.out
+    assert "postback deliveries list --notification ntf_1" in shown.err
+    assert cli("notifications", "show", "ntf_1", "--json").json == NOTIFICATION
 
 
 def test_redeliver(cli: Cli, stub: Stub) -> None:

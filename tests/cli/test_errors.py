@@ -80,7 +80,10 @@ def test_a_key_that_cannot_be_read(cli: Cli, monkeypatch: pytest.MonkeyPatch, ho
         "subscribers rotate-secret x",
         "subscribers test x",
         "subscribers recover x --since 2h",
+        "jobs watch x",
+        "jobs save x .",
         "callbacks show x",
+        "notifications show x",
         "deliveries show x",
         "deliveries redeliver x",
         "verify --subscriber x",
@@ -90,6 +93,8 @@ def test_not_found(cli: Cli, line: str) -> None:
     shown = cli(*line.split())
     assert (shown.code, shown.out) == (3, "")
     assert shown.err.startswith("Error: There is nothing at /v1/")
+    noun = "subscribers" if line.startswith("verify") else line.split()[0]
+    assert shown.err.endswith(f"See which there are with: postback {noun} list\n")
 
 
 @pytest.mark.parametrize(("status", "code"), [(400, 2), (403, 4), (409, 1), (422, 2), (429, 1), (500, 1), (503, 1)])
@@ -115,6 +120,12 @@ def test_usage(cli: Cli, stub: Stub, line: str) -> None:
     shown = cli(*line.split())
     assert shown.code == 2
     assert shown.out + shown.err
+    assert not stub.asked
+
+
+def test_a_job_is_watched_whatever_its_state(cli: Cli, stub: Stub) -> None:
+    shown = cli("jobs", "watch", "job_1", "--status", "failed")
+    assert (shown.code, "cannot be combined with JOB" in shown.err) == (2, True)
     assert not stub.asked
 
 

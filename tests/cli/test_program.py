@@ -21,11 +21,15 @@ from .stub import Stub
 
 COMMANDS = [
     *["demo", "serve", "submit", "verify", "config", "migrate", "backup", "doctor", "rekey", "simulator", "listen"],
-    *(f"jobs:{verb}" for verb in ("list", "show", "cancel", "resubmit", "save", "delete")),
+    "tail",
+    *(f"jobs:{verb}" for verb in ("list", "show", "watch", "cancel", "resubmit", "save", "delete")),
     *(f"subscribers:{verb}" for verb in ("add", "list", "show", "update", "remove")),
     *(f"subscribers:{verb}" for verb in ("secret", "rotate-secret", "test", "recover", "audit")),
     *(f"callbacks:{verb}" for verb in ("list", "show")),
+    *(f"notifications:{verb}" for verb in ("list", "show")),
     *(f"deliveries:{verb}" for verb in ("list", "show", "redeliver")),
+    *(f"keys:{verb}" for verb in ("create", "list", "revoke")),
+    "sign-in",
 ]
 
 
@@ -45,7 +49,19 @@ def test_there_are_no_other_commands() -> None:
     assert found == set(COMMANDS)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["submit", "--help"], ["serve", "--help"], ["--version"]])
+def test_help_is_in_groups(cli: Cli) -> None:
+    commands = cli("--help").out
+    headings = ["Options:", "Begin:", "Jobs and what comes back:", "Webhooks, and what they are told:", "Operate:"]
+    assert [line for line in commands.splitlines() if line.endswith(":")] == headings
+    assert "..." not in commands.replace("[ARGS]...", ""), "nothing is cut off"
+    options = [line for line in cli("submit", "--help").out.splitlines() if line.endswith(":")]
+    assert options == ["Arguments:", "What is drawn:", "Who is told:", "Waiting for it:", "Options:"]
+
+
+HELPS = [["--help"], ["submit", "--help"], ["jobs", "watch", "--help"], ["serve", "--help"], ["--version"]]
+
+
+@pytest.mark.parametrize("arguments", HELPS)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     program = (
         "import sys; from postback.cli import run; code = run(sys.argv[1:]); "
@@ -142,7 +158,7 @@ def test_instants(text: str, instant: str) -> None:
     assert read_instant(text, NOW) == instant
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2026-02-30", "999999999d"])
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-02-30", "999999999d", "0001-01-01T00:00:00+23:59"])
 def test_bad_instants(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="is not a time"):
         read_instant(text, NOW)

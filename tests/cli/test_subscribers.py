@@ -159,8 +159,11 @@ def test_a_test_that_fails_says_what_to_do(cli: Cli, stub: Stub) -> None:
     assert (as_json.code, as_json.json) == (1, delivery)
 
 
+RECOVERED = {"recovered": 12, "replayed": 34, "last_due_at": "2026-01-31T12:00:05.000Z", "dry_run": False}
+
+
 def test_recover(cli: Cli, stub: Stub) -> None:
-    stub.answer("POST /v1/subscribers/sub_1/recover", {"recovered": 12, "replayed": 34, "dry_run": False}, status=202)
+    stub.answer("POST /v1/subscribers/sub_1/recover", RECOVERED, status=202)
     shown = cli("subscribers", "recover", "sub_1", "--since", "2026-01-31", "--status", "dead,skipped")
     assert "12" in shown.out
     assert "34" in shown.out

@@ -1,6 +1,7 @@
 """The demo as its user runs it: a process of its own, of which only exit code and output count."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import httpx2 as httpx
 import pytest
 
 from postback.demo.stage import POSTBACK_PORT
@@ -93,6 +95,7 @@ def test_the_story_ends_well(tmp_path: Path) -> None:
     assert "All 5 jobs ended as they should, and all 5 webhooks arrived and verified." in out
     assert "attempt 1 (schedule): HTTP 204" in out
     assert "\x1b" not in out
+    assert "/sign-in/" not in out
     assert not list(tmp_path.iterdir())
 
 
@@ -154,6 +157,9 @@ def test_it_keeps_running_until_ctrl_c(tmp_path: Path) -> None:
                 assert line, out
                 out += line
             assert process.poll() is None
+            link = re.search(r"Watch it in a browser: ((http://\S+)/sign-in/\S+) ", out)
+            assert link is not None, out
+            assert httpx.post(link[1], headers={"origin": link[2]}, trust_env=False).status_code == 303
             before = time.monotonic()
             process.send_signal(signal.SIGINT)
             rest, err = process.communicate(timeout=90)

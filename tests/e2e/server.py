@@ -106,4 +106,4 @@ class Server:
 
 def unexpected(log: str) -> list[str]:
     """Lines of a log that no run should have."""
-    return [line for line in log.splitlines() if re.search(r"Traceback|\"level\": \"(error|critical)\"", line)]
+    return [line for line in log.splitlines() if re.search(r"Traceback|\"level\": ?\"(error|critical)\"", line)]

@@ -84,6 +84,7 @@ def place(wires: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pl
             _bugs(place)
             place.told.secrets |= _tokens(ace)
             _refused(place)
+            _signs_in(place)
             place.told.answers += shown(api.http)
             _commands(place)
             _crash(place)
@@ -150,6 +151,21 @@ def _refused(place: Place) -> None:
         answer = place.told.house.api.http.post("/v1/subscribers", json=body)
         assert 400 <= answer.status_code < 500
         place.refusals.append(answer.text)
+
+
+def _signs_in(place: Place) -> None:
+    """A named key and a link that are used, in a browser too, and keys that are wrong."""
+    api, url = place.told.house.api, place.server.url
+    key = api("POST", "/keys", {"name": "a key", "scope": "admin"}, expect=201)["key"]
+    path = api("POST", "/sign-in-links", {}, expect=201)["path"]
+    place.told.secrets |= {"named key": key, "link": path.rpartition("/")[2]}
+    with httpx.Client(base_url=url, timeout=20, trust_env=False, headers={"origin": url}) as http:
+        place.refusals.append(http.get("/v1/jobs/none", headers={"authorization": f"Bearer {key}"}).text)
+        place.refusals += [http.post("/sign-in", data={"key": wrong}).text for wrong in (STRANGER, f"pbk_{STRANGER}")]
+        place.told.answers += [http.get(path).text, http.post(path).text, http.post(path).text]
+        place.told.secrets["cookie"] = http.cookies["postback_session"]
+        place.refusals.append(http.get("/sign-in/none").text)
+        assert http.post("/sign-in", data={"key": key}).status_code == 303
 
 
 def _commands(place: Place) -> None:

@@ -37,6 +37,7 @@ def test_good_headers_pass() -> None:
         ("Content-Type", "text/plain", "reserved"),
         ("content-length", "1", "reserved"),
         ("Host", "evil", "reserved"),
+        ("Traceparent", "00-1-2-01", "reserved"),
         ("Transfer-Encoding", "chunked", "reserved"),
         ("Connection", "close", "reserved"),
     ],

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ledger.api_keys import Scope
 from postback.house import House
 
 Handler = Callable[[House, Request], Awaitable[Response]]
@@ -45,6 +46,13 @@ class Call:
     """Whether it is answered without a key."""
     roles: tuple[str, ...] = ("api",)
     """Which roles make a process answer it; none named is every process."""
+    needs: Scope | None = None
+    """The scope that the caller's key must have, where it is not the usual one."""
+
+    @property
+    def scope(self) -> Scope:
+        """The scope that the caller's key must have: to look, `read`; to change something, `admin`."""
+        return self.needs or ("read" if self.method == "GET" else "admin")
 
 
 JOB_ID = Query("job_id", "Only those of this job.")

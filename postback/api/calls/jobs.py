@@ -23,6 +23,7 @@ CALLS: tuple[Call, ...] = (
             ),
         ),
         problems=(422,),
+        needs="submit",
     ),
     Call(
         "POST",
@@ -33,6 +34,7 @@ CALLS: tuple[Call, ...] = (
         202,
         bodies.NewBatch,
         problems=(422,),
+        needs="submit",
     ),
     Call(
         "GET",
@@ -67,6 +69,7 @@ CALLS: tuple[Call, ...] = (
         jobs.take_back,
         models.Job,
         problems=(404, 409),
+        needs="submit",
     ),
     Call(
         "POST",
@@ -76,6 +79,7 @@ CALLS: tuple[Call, ...] = (
         models.Job,
         202,
         problems=(404, 409),
+        needs="submit",
     ),
     Call(
         "DELETE",

@@ -1,6 +1,6 @@
 """The calls for whoever runs the server."""
 
-from postback.api import backup
+from postback.api import backup, metrics
 from postback.api.calls.call import Call
 
 CALLS: tuple[Call, ...] = (
@@ -12,5 +12,15 @@ CALLS: tuple[Call, ...] = (
         None,
         media=backup.MEDIA_TYPE,
         problems=(409,),
+        needs="admin",
+    ),
+    Call(
+        "GET",
+        "/metrics",
+        "Get what this process has counted and what is waiting, for Prometheus.",
+        metrics.show,
+        None,
+        media=metrics.MEDIA_TYPE,
+        roles=(),
     ),
 )

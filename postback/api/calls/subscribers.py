@@ -51,6 +51,7 @@ CALLS: tuple[Call, ...] = (
         secrets.secret,
         shapes.Secret,
         problems=(404,),
+        needs="admin",
     ),
     Call(
         "POST",
