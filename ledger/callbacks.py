@@ -1,10 +1,11 @@
 """Callbacks: the inbox as received."""
 
 import base64
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from ledger.clock import rfc3339
 from ledger.errors import NotFound
@@ -39,6 +40,13 @@ def find(connection: Connection, wanted: Filter, *, cursor: str | None, limit: i
         if (value := getattr(wanted, name)) is not None:
             query = query.where(callbacks.c[name] == value)
     return page(connection, query, callbacks, "cb", cursor=cursor, limit=limit)
+
+
+def accepted_of(connection: Connection, job_ids: Collection[str]) -> dict[str, str]:
+    """The id of the callback whose outcome was taken, by job, where there is one."""
+    query = select(callbacks.c.job_id, func.min(callbacks.c.id).label("id"))
+    query = query.where(callbacks.c.job_id.in_(sorted(job_ids)), callbacks.c.verdict == "accepted")
+    return {row.job_id: row.id for row in connection.execute(query.group_by(callbacks.c.job_id))}
 
 
 def summary(row: Row[Any]) -> dict[str, Any]:

@@ -10,9 +10,11 @@ from sqlalchemy import (
     ColumnElement,
     Dialect,
     Index,
+    LargeBinary,
     Table,
     Text,
     TypeDecorator,
+    func,
     literal_column,
     text,
 )
@@ -70,6 +72,11 @@ def when(name: str, **options: Any) -> Column[int]:
 def partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
     """An index of those rows only for which `where` holds."""
     return Index(name, *columns, unique=unique, postgresql_where=text(where), sqlite_where=text(where))
+
+
+def beginning(column: Column[Any], length: int, kind: type[Text] | type[LargeBinary] = Text) -> ColumnElement[Any]:
+    """The first characters of a text, or bytes, under the column's name: as they stand there, damaged or not."""
+    return func.substr(column, 1, length, type_=kind).label(column.name)
 
 
 def in_states(table: Table, *states: str) -> ColumnElement[bool]:

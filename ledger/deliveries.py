@@ -6,12 +6,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from ledger import subscribers
+from ledger import salvage, subscribers
 from ledger.clock import rfc3339
 from ledger.errors import NotFound, Refused
 from ledger.moment import Moment
 from ledger.outbox import TRIAL
 from ledger.pages import Page, page
+from ledger.salvage import Wreck
 from ledger.schema import attempts, notifications
 from ledger.schema import deliveries as table
 
@@ -66,6 +67,12 @@ def attempts_of(connection: Connection, delivery_id: str) -> Sequence[Row[Any]]:
     """A delivery's attempts, in their order."""
     query = select(attempts).where(attempts.c.delivery_id == delivery_id).order_by(attempts.c.number)
     return connection.execute(query).all()
+
+
+def latest_attempts(connection: Connection, delivery_id: str, limit: int) -> Sequence[Row[Any] | Wreck]:
+    """A delivery's latest attempts, the newest first; a damaged one is said to be there."""
+    query = select(attempts).where(attempts.c.delivery_id == delivery_id).order_by(attempts.c.number.desc())
+    return salvage.read(connection, query.limit(limit), attempts.c.id)
 
 
 def redeliver(connection: Connection, moment: Moment, delivery_id: str, *, at_once: bool = False) -> Row[Any]:

@@ -34,17 +34,19 @@ def page(
 ) -> Page[Row[Any]]:
     """Runs a query over a table with an `id` column, one page of it. Raises `BadCursor`."""
     if cursor is not None:
-        query = query.where(table.c.id < _decode(cursor, prefix))
+        query = query.where(table.c.id < last_seen(cursor, prefix))
     rows = connection.execute(query.order_by(table.c.id.desc()).limit(limit + 1)).all()
     more = len(rows) > limit
-    return Page(rows[:limit], _encode(rows[limit - 1].id) if more else None)
+    return Page(rows[:limit], cursor_of(rows[limit - 1].id) if more else None)
 
 
-def _encode(last_id: str) -> str:
+def cursor_of(last_id: str) -> str:
+    """The cursor that continues after the item with that id."""
     return base64.urlsafe_b64encode(last_id.encode("ascii")).decode("ascii").rstrip("=")
 
 
-def _decode(cursor: str, prefix: str) -> str:
+def last_seen(cursor: str, prefix: str) -> str:
+    """The id that such a cursor continues after. Raises `BadCursor`."""
     try:
         last_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
     except (binascii.Error, ValueError):

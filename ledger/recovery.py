@@ -18,6 +18,7 @@ from ledger.job import Job
 from ledger.lifecycle import OPEN_DELIVERY
 from ledger.moment import Moment
 from ledger.outbox import TRIAL, delivery
+from ledger.overview import Count
 from ledger.schema import deliveries as table
 from ledger.schema import jobs, notifications
 
@@ -26,6 +27,12 @@ RECOVERABLE = ("dead", "skipped")
 
 PART = 1_000
 """How many rows one transaction looks at."""
+
+MOST = 100_000
+"""Where counting ends for a person who waits."""
+
+LOOKED_AT = 10_000
+"""Deliveries that are looked at to tell how a window stands."""
 
 DEFAULT_RATE = 10.0
 """Deliveries a second, for a subscriber that has no limit of its own."""
@@ -90,6 +97,30 @@ def count_again(connection: Connection, subscriber_id: str, window: Window, stat
     subscribers.get(connection, subscriber_id)
     query = _finished(select(func.count()).select_from(table), subscriber_id, window, statuses, None)
     return int(connection.execute(query).scalar_one())
+
+
+def count_some(
+    connection: Connection, subscriber_id: str, window: Window, statuses: Sequence[str], most: int = MOST
+) -> Count:
+    """The same for a person who waits for it: counting ends at `most`. Raises `NotFound` and `Refused`."""
+    _willing(connection, subscriber_id)
+    some = _finished(select(table.c.id), subscriber_id, window, statuses, None).limit(most + 1).subquery()
+    found = connection.execute(select(func.count()).select_from(some)).scalar_one()
+    return Count(min(found, most), found > most)
+
+
+def standing(
+    connection: Connection, subscriber_id: str, window: Window, looked_at: int = LOOKED_AT
+) -> tuple[dict[str, int], bool]:
+    """How the newest deliveries of a window are, by state, and whether there are more than were looked at."""
+    query = select(table.c.status).where(table.c.subscriber_id == subscriber_id, table.c.created_at >= window.since)
+    query = query.where(table.c.id > ids.first("dlv", window.since))
+    if window.until is not None:
+        query = query.where(table.c.created_at < window.until)
+    some = query.order_by(table.c.id.desc()).limit(looked_at + 1).subquery()
+    found = connection.execute(select(some.c.status, func.count().label("number")).group_by(some.c.status)).all()
+    total = sum(row.number for row in found)
+    return {row.status: row.number for row in found}, total > looked_at
 
 
 def never_sent(

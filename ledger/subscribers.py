@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from ledger import audit, durations, lanes
 from ledger.clock import rfc3339
@@ -77,6 +77,12 @@ def find(connection: Connection, *, cursor: str | None, limit: int) -> Page[Row[
     """Subscribers, newest first, without the one-off ones of jobs. Raises `BadCursor`."""
     query = select(subscribers).where(subscribers.c.deleted_at.is_(None), subscribers.c.job_id.is_(None))
     return page(connection, query, subscribers, "sub", cursor=cursor, limit=limit)
+
+
+def named(connection: Connection, ids: Iterable[str]) -> dict[str, Row[Any]]:
+    """Where these deliver to, by id: their `url` and `deleted_at`; also those that were deleted."""
+    query: Select[Any] = select(subscribers.c.id, subscribers.c.url, subscribers.c.deleted_at)
+    return {row.id: row for row in connection.execute(query.where(subscribers.c.id.in_(sorted(set(ids)))))}
 
 
 def missing(connection: Connection, ids: Iterable[str]) -> list[str]:

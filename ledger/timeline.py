@@ -18,10 +18,26 @@ _Line = tuple[int, int, dict[str, Any]]
 def timeline(connection: Connection, job_id: str) -> list[dict[str, Any]]:
     """Entries `{at, type, summary, …}` of a job. Raises `NotFound`."""
     job = jobs.get(connection, job_id)
-    lines = [*_created(job), *_history(connection, job_id), *_callbacks(connection, job)]
-    lines += [*_notifications(connection, job_id), *_deliveries(connection, job_id)]
+    return _in_order([*_own(connection, job), *_deliveries(connection, job_id)])
+
+
+def own(connection: Connection, job: Job) -> list[dict[str, Any]]:
+    """The same without deliveries and attempts, of which there may be many."""
+    return _in_order(_own(connection, job))
+
+
+def _in_order(lines: list[_Line]) -> list[dict[str, Any]]:
     lines.sort(key=lambda line: (line[0], line[1]))
     return [{"at": rfc3339(at), **entry} for at, _, entry in lines]
+
+
+def _own(connection: Connection, job: Job) -> list[_Line]:
+    return [
+        *_created(job),
+        *_history(connection, job.id),
+        *_callbacks(connection, job),
+        *_notifications(connection, job.id),
+    ]
 
 
 def _created(job: Job) -> Iterator[_Line]:
@@ -50,7 +66,7 @@ def _callbacks(connection: Connection, job: Job) -> Iterator[_Line]:
 
 
 def _notifications(connection: Connection, job_id: str) -> Iterator[_Line]:
-    sent = select(deliveries.c.notification_id).where(deliveries.c.job_id == job_id)
+    sent = select(deliveries.c.notification_id).where(deliveries.c.job_id == job_id).distinct()
     told = {row.notification_id for row in connection.execute(sent)}
     query = select(notifications).where(notifications.c.job_id == job_id).order_by(notifications.c.id)
     for row in connection.execute(query):

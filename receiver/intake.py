@@ -30,6 +30,10 @@ PATH = "/callbacks/{token}"
 """Where results arrive."""
 
 
+OTHER_TASK = "The callback's task_id is not that of its job."
+"""Why a callback is invalid that could be read."""
+
+
 class Intake:
     """Accepts callbacks. `wake` is called after each commit that may have given the loops something to do.
 
@@ -81,7 +85,7 @@ class Intake:
         log.info("callback", job_id=job_id, provider=provider_name, verdict=verdict, found_by=found_by)
         self._wake()
         if verdict == "invalid":
-            raise Problem("bad-callback", fault or "The callback's task_id is not that of its job.")
+            raise Problem("bad-callback", fault or OTHER_TASK)
         return _ANSWERS[verdict]
 
     def wait(self) -> float:
@@ -103,6 +107,11 @@ class Intake:
 
 _ANSWERS: Mapping[str, Response] = {verdict: JSONResponse({"verdict": verdict}) for verdict in VERDICTS}
 """Made once; an answer can be sent any number of times."""
+
+
+def why_invalid(provider: Provider, body: bytes) -> str:
+    """What was wrong with a callback that was found invalid."""
+    return _read(provider, body)[1] or OTHER_TASK
 
 
 def _read(provider: Provider, body: bytes) -> tuple[Reading | None, str | None]:

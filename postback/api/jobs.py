@@ -3,16 +3,17 @@
 import hashlib
 import json
 
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from dispatcher.canceler import cancel
-from ledger import erase, jobs
+from ledger import jobs, search
+from ledger.job import Job
 from ledger.jobs import Draft, Filter
 from ledger.lifecycle import JOB
-from ledger.recording import Strangers, record
+from ledger.pages import Page
 from ledger.timeline import timeline
-from postback.api import requests, targets
+from postback.api import job_acts, requests, targets
 from postback.api.bodies import MAX_KEY, NewJob
 from postback.house import House
 from providers import PROVIDERS, choose
@@ -25,12 +26,8 @@ async def create(house: House, request: Request) -> Response:
     asked = await requests.read(request, NewJob, house.settings.max_body)
     with house.tracer.span("submit", requests.traceparent(request)) as span:
         draft = prepare(house, asked, _idempotency_key(request), span.traceparent)
-        try:
-            (made,) = await house.ledger.write(record, [draft])
-        except Strangers as strangers:
-            raise requests.invalid(*(targets.stranger(asked, place) for _, place in strangers.places)) from None
+        made = await job_acts.submit(house, asked, draft)
         span.tell(job_id=made.job.id, provider=made.job.provider)
-    house.wake("submitter")
     return JSONResponse(targets.document(house, made), 202, headers={"Location": f"/v1/jobs/{made.job.id}"})
 
 
@@ -64,6 +61,7 @@ def prepare(house: House, asked: NewJob, key: str | None, traceparent: str | Non
 async def find(house: House, request: Request) -> Response:
     """Lists jobs."""
     cursor, limit = requests.page_of(request)
+    text = requests.text(request, "q", search.MAX_TEXT)
     wanted = Filter(
         status=requests.choice(request, "status", JOB),
         provider=requests.choice(request, "provider", PROVIDERS),
@@ -72,7 +70,10 @@ async def find(house: House, request: Request) -> Response:
         created_after=requests.time(request, "created_after"),
         created_before=requests.time(request, "created_before"),
     )
-    page = await house.ledger.read(jobs.find, wanted, cursor=cursor, limit=limit)
+    if text is None:
+        page = await house.ledger.read(jobs.find, wanted, cursor=cursor, limit=limit)
+    else:
+        page = await house.ledger.read(_search, text, wanted, cursor=cursor, limit=limit)
     return JSONResponse({"data": [job.document(house.links.url) for job in page.data], "next_cursor": page.next_cursor})
 
 
@@ -89,24 +90,25 @@ async def story(house: House, request: Request) -> Response:
 
 async def take_back(house: House, request: Request) -> Response:
     """Cancels a job."""
-    rates = {name: house.settings.pace(name).query_rate for name in house.clients}
-    job = await cancel(house.ledger, house.clients, rates, request.path_params["id"])
-    house.wake("forwarder")
+    job = await job_acts.cancel(house, request.path_params["id"])
     return JSONResponse(job.document(house.links.url))
 
 
 async def resubmit(house: House, request: Request) -> Response:
     """Asks for the same again, as a new job."""
-    job = await house.ledger.write(jobs.resubmit, request.path_params["id"])
-    house.wake("submitter")
+    job = await job_acts.resubmit(house, request.path_params["id"])
     return JSONResponse(job.document(house.links.url), 202, headers={"Location": f"/v1/jobs/{job.id}"})
 
 
 async def delete(house: House, request: Request) -> Response:
     """Erases a finished job."""
-    await house.ledger.write(erase.erase, request.path_params["id"])
-    house.wake("archiver")
+    await job_acts.erase(house, request.path_params["id"])
     return Response(status_code=204)
+
+
+def _search(connection: Connection, text: str, wanted: Filter, *, cursor: str | None, limit: int) -> Page[Job]:
+    hits = search.find(connection, text, wanted, cursor=cursor, limit=limit)
+    return Page(search.load(connection, hits.ids), hits.next_cursor)
 
 
 def _provider(house: House, asked: NewJob) -> Provider:

@@ -120,7 +120,9 @@ def _query(query: Query) -> dict[str, Any]:
     if query.kind == "time":
         schema["format"] = "date-time"
     if query.longest is not None:
-        schema |= {"minLength": 1, "maxLength": query.longest, "pattern": "^[ -~]+$"}
+        schema["maxLength"] = query.longest
+    if query.place == "header" and query.longest is not None:
+        schema |= {"minLength": 1, "pattern": "^[ -~]+$"}
     return {"name": query.name, "in": query.place, "description": query.says, "schema": schema}
 
 

@@ -69,9 +69,11 @@ def choice(request: Request, name: str, choices: Collection[str]) -> str | None:
     return value
 
 
-def text(request: Request, name: str) -> str | None:
-    """A query parameter that is any text; None where it is missing. Raises `Problem`."""
+def text(request: Request, name: str, longest: int | None = None) -> str | None:
+    """A query parameter that is any text, of so many characters at most; None where it is missing. Raises `Problem`."""
     value = request.query_params.get(name)
+    if value is not None and longest is not None and len(value) > longest:
+        raise _bad_parameter(name, f"must have at most {longest} characters")
     if value is not None and "\x00" in value:
         raise _bad_parameter(name, "must not hold a NUL character")
     return value

@@ -41,6 +41,12 @@ def list_(
     task_id: Annotated[str | None, typer.Option(help="Only the job with this id at its provider.")] = None,
     created_after: Since = None,
     created_before: Since = None,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            "--search", "--q", metavar="TEXT", help="Only jobs with these words, metadata key=value, or any id."
+        ),
+    ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     as_json: Json = False,
@@ -53,6 +59,7 @@ def list_(
         "task_id": task_id,
         "created_after": created_after,
         "created_before": created_before,
+        "q": search,
         "limit": limit,
         "cursor": cursor,
     }

@@ -8,7 +8,19 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from postback.dashboard import keys, live, overview, shell, sign_in, static_files
+from postback.dashboard import (
+    callbacks,
+    deliveries,
+    keys,
+    live,
+    overview,
+    recovery,
+    shell,
+    sign_in,
+    static_files,
+    subscriber_changes,
+    subscribers,
+)
 from postback.dashboard.origin import is_ours
 from postback.dashboard.page import Page
 from postback.dashboard.session import session_of
@@ -17,6 +29,11 @@ from receiver.problems import Problem
 
 ROUTES: tuple[Page, ...] = (
     *overview.ROUTES,
+    *callbacks.ROUTES,
+    *deliveries.ROUTES,
+    *recovery.ROUTES,
+    *subscribers.ROUTES,
+    *subscriber_changes.ROUTES,
     *sign_in.ROUTES,
     *keys.ROUTES,
     *live.ROUTES,

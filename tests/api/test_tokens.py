@@ -26,7 +26,7 @@ async def test_every_bad_token_gets_the_very_same_404(both: Stage) -> None:
     payload, stamp, signature = good.split(".")
     bad = {
         "garbage": "garbage",
-        "dots": "..",
+        "dots": "...",  # two would be the folder above
         "not ASCII": "é🐈",
         "NUL": "\x00",
         "long": "x" * 60_000,

@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -95,7 +96,8 @@ def typed(odd: Odd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pyt
     """Types a command line. Nothing outside is begun, and what waits without end is interrupted at once."""
 
     def interrupted(*_: Any) -> None:
-        raise KeyboardInterrupt
+        # Other threads are not interrupted: they just end.
+        raise KeyboardInterrupt if threading.current_thread() is threading.main_thread() else SystemExit
 
     async def nothing(_: object) -> Any:
         for finding in ():

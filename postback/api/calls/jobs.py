@@ -1,5 +1,6 @@
 """The calls on jobs."""
 
+from ledger import search
 from ledger.lifecycle import JOB
 from postback.api import batch, bodies, jobs, models, targets
 from postback.api.calls.call import Call, Query
@@ -49,6 +50,12 @@ CALLS: tuple[Call, ...] = (
             Query("task_id", "Only the job that the provider knows by this id."),
             Query("created_after", "Only jobs made at or after this time.", kind="time"),
             Query("created_before", "Only jobs made before this time.", kind="time"),
+            Query(
+                "q",
+                "Only jobs with all these words in their prompt or metadata (`key=value`), or the one with this id. A "
+                "page looks at so many jobs at most, so it may hold few or none and still have a `next_cursor`.",
+                longest=search.MAX_TEXT,
+            ),
         ),
         paged=True,
         problems=(422,),
