@@ -1,0 +1,145 @@
+"""`/jobs/{id}`: one job, what became of it step by step, and what can be done with it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ledger import deliveries, dossier
+from ledger.clock import rfc3339
+from ledger.columns import compact
+from ledger.dossier import Dossier
+from ledger.errors import Damaged
+from ledger.ids import is_id
+from ledger.job import Job
+from ledger.lifecycle import DELETABLE_JOB, RESUBMITTABLE_JOB
+from ledger.listing import Artifact, prompt_of
+from postback.api import job_acts
+from postback.dashboard import curl, forms, job_timeline, pictures, shell
+from postback.dashboard.page import Page
+from postback.house import House
+from receiver.problems import Problem
+
+CANCELABLE = ("queued", "pending")
+"""Jobs that can still be taken back; one that waits at its provider only where that lets itself be asked."""
+
+MAX_FORM = 4_096
+MAX_SHOWN = 600
+"""How much of a value is shown in a line."""
+
+MAX_PROMPT = 8_000
+HINT = "hint: "
+
+
+async def show(house: House, request: Request) -> Response:
+    """One job."""
+    job_id = request.path_params["id"]
+    try:
+        return _draw(house, request, await house.ledger.read(dossier.gather, job_id))
+    except Damaged as damaged:
+        # What belongs to it may still be read.
+        return shell.draw(house, request, "job_damaged.html", 503, job_id=job_id, why=str(damaged))
+
+
+async def cancel(house: House, request: Request) -> Response:
+    """Takes a job back."""
+    job = await job_acts.cancel(house, request.path_params["id"])
+    return shell.see_other(f"/jobs/{job.id}", "The job is canceled.")
+
+
+async def resubmit(house: House, request: Request) -> Response:
+    """Asks for the same again."""
+    job = await job_acts.resubmit(house, request.path_params["id"])
+    return shell.see_other(f"/jobs/{job.id}", "This is the new job, which asks for the same again.")
+
+
+async def erase(house: House, request: Request) -> Response:
+    """Erases a finished job."""
+    job_id = request.path_params["id"]
+    await job_acts.erase(house, job_id)
+    return shell.see_other("/jobs", f"{job_id} is erased with all that belonged to it.")
+
+
+async def redeliver(house: House, request: Request) -> Response:
+    """Sends one of its deliveries again, or one that is still owed now."""
+    job_id, delivery_id = request.path_params["id"], (await forms.read(request, MAX_FORM)).get("delivery")
+    if not isinstance(delivery_id, str) or not is_id(delivery_id, "dlv"):
+        raise Problem("bad-request", "The form names no delivery.")
+    await house.ledger.write(deliveries.redeliver, delivery_id, at_once=True)
+    house.wake("forwarder")
+    return shell.see_other(f"/jobs/{job_id}", f"{delivery_id} is sent again.")
+
+
+def _draw(house: House, request: Request, found: Dossier) -> Response:
+    job = found.job
+    hints = [one.removeprefix(HINT) for one in job.warnings if one.startswith(HINT)]
+    delivered = sum(row.status == "delivered" for row in found.deliveries)
+    return shell.draw(
+        house,
+        request,
+        "job.html",
+        job=job,
+        prompt=prompt_of(job.input)[:MAX_PROMPT],
+        facts=_facts(job),
+        asked=[*_pairs(job.input, but=("prompt",)), *_pairs(job.parameters)],
+        metadata=_pairs(job.metadata),
+        error=_fault(job.error),
+        hints=hints,
+        warnings=[one for one in job.warnings if not one.startswith(HINT)],
+        images=_images(house, found),
+        steps=job_timeline.steps(found),
+        delivered=(delivered, len(found.deliveries)),
+        more=found.more,
+        curl=curl.submit(house.settings.public_url, job),
+        can_cancel=job.status in CANCELABLE,
+        can_resubmit=job.status in RESUBMITTABLE_JOB,
+        can_erase=job.status in DELETABLE_JOB,
+    )
+
+
+def _facts(job: Job) -> list[tuple[str, Any]]:
+    took = None if job.finished_at is None else job.finished_at - job.created_at
+    rfc3339(job.created_at)  # a time that nobody can have written is damage
+    return [("made", job.created_at), ("sent", job.submitted_at), ("ended", job.finished_at), ("took", took)]
+
+
+def _images(house: House, found: Dossier) -> list[dict[str, Any]]:
+    """The results one by one: our copy, how copying stands, the provider's URL as a text, or the error in its place."""
+    copies = {row.position: row for row in found.artifacts}
+    images = []
+    for position, result in enumerate(found.job.results or ()):
+        kept = result.get("artifact")
+        picture = pictures.shown(house, [Artifact(kept["id"], kept["media_type"])])[0] if kept else None
+        images.append(
+            {
+                "picture": picture,
+                "kept": kept,
+                "url": result.get("url"),
+                "error": _fault(result.get("error")),
+                "copy": copies.get(position),
+            }
+        )
+    return images
+
+
+def _fault(error: Mapping[str, str] | None) -> str | None:
+    return None if error is None else f"{error['code']}: {error['message']}"
+
+
+def _pairs(fields: Mapping[str, Any], but: Sequence[str] = ()) -> list[tuple[str, str]]:
+    pairs = ((name, value if isinstance(value, str) else compact(value)) for name, value in fields.items())
+    return [(name[:MAX_SHOWN], _cut(value)) for name, value in pairs if name not in but]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(text):,} characters)"
+
+
+ROUTES: tuple[Page, ...] = (
+    Page("GET", "/jobs/{id}", show),
+    Page("POST", "/jobs/{id}/cancel", cancel, scope="submit"),
+    Page("POST", "/jobs/{id}/resubmit", resubmit, scope="submit"),
+    Page("POST", "/jobs/{id}/delete", erase, scope="admin"),
+    Page("POST", "/jobs/{id}/redeliver", redeliver, scope="admin"),
+)

@@ -1,0 +1,5 @@
+"""To come."""
+
+from postback.dashboard.page import Page
+
+ROUTES: tuple[Page, ...] = ()
