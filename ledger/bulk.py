@@ -17,7 +17,7 @@ Row = Mapping[str, Any]
 Values = tuple[Any, ...]
 # The names in the statements below are those of our own columns.
 
-SIZES = (64, 16, 4, 1)
+SIZES = (256, 64, 16, 4, 1)
 """Rows a statement: few different ones, so that each stays prepared."""
 
 

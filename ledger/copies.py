@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, case, delete, func, select, update
 
-from ledger import history, jobs
+from ledger import bulk, history, jobs
 from ledger.artifacts import used
 from ledger.columns import in_states
 from ledger.history import Entry
@@ -19,6 +19,35 @@ from ledger.schema import artifacts as table
 FULL = "the quota of all artifacts together is used up"
 
 _OPEN = in_states(table, *OPEN_ARTIFACT, "discarded")
+_DUE = select(table.c.id).where(_OPEN, table.c.due_at <= bindparam("now")).order_by(table.c.due_at)
+_TAKE = (
+    update(table)
+    .where(table.c.id.in_(_DUE.limit(bindparam("limit")).with_for_update(skip_locked=True)))
+    .values(
+        status=case((table.c.status == "discarded", "discarded"), else_="copying"),
+        due_at=bindparam("lent_until"),
+        lease=table.c.lease + 1,
+    )
+    .returning(table)
+)
+_LATER = select(func.min(table.c.due_at)).where(_OPEN, table.c.due_at > bindparam("now"))
+_THESE = table.c.id.in_(bindparam("ids", expanding=True))
+_JOBS = select(table.c.job_id).where(_THESE)
+_HELD = select(table).where(_THESE).order_by(table.c.id).with_for_update()
+_OF_JOBS = (
+    select(table).where(table.c.job_id.in_(bindparam("ids", expanding=True))).order_by(table.c.job_id, table.c.position)
+)
+_CHANGED = (
+    "id",
+    "status",
+    "attempt_count",
+    "due_at",
+    "last_error",
+    "media_type",
+    "size",
+    "sha256",
+    "finished_at",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +80,9 @@ class Settlement:
 
 def claim(connection: Connection, moment: Moment, *, limit: int, lease: int) -> Claim:
     """Takes what is due, oldest first. `lease` is how long a try may take, in milliseconds."""
-    due = select(table.c.id).where(_OPEN, table.c.due_at <= moment.now).order_by(table.c.due_at).limit(limit)
-    ids = connection.scalars(due.with_for_update(skip_locked=True)).all()
-    rows: Sequence[Row[Any]] = []
-    if ids:
-        status = case((table.c.status == "discarded", "discarded"), else_="copying")
-        taken = {"status": status, "due_at": moment.now + lease, "lease": table.c.lease + 1}
-        connection.execute(update(table).where(table.c.id.in_(ids)).values(**taken))
-        rows = connection.execute(select(table).where(table.c.id.in_(ids)).order_by(table.c.id)).all()
-    later = select(func.min(table.c.due_at)).where(_OPEN, table.c.due_at > moment.now)
-    return Claim(rows, connection.scalar(later))
+    taken = connection.execute(_TAKE, {"now": moment.now, "limit": limit, "lent_until": moment.now + lease})
+    rows = sorted(taken.all(), key=lambda row: row.id)
+    return Claim(rows, connection.scalar(_LATER, {"now": moment.now}))
 
 
 def settle(
@@ -71,13 +93,11 @@ def settle(
     A copy for which `quota` (bytes of all kept artifacts together; 0 is no limit) leaves no room is not kept. A job
     with nothing left to copy gets its artifacts, and those who want `job.archived` are notified.
     """
-    ids = [one.artifact_id for one in settlements]
-    of_jobs = connection.scalars(select(table.c.job_id).where(table.c.id.in_(ids))).all()
-    held_jobs = jobs.lock(connection, of_jobs)  # before their artifacts, as whoever erases one does
-    locked = select(table).where(table.c.id.in_(ids)).order_by(table.c.id).with_for_update()
-    held = {row.id: row for row in connection.execute(locked)}
+    ids = {"ids": [one.artifact_id for one in settlements]}
+    held_jobs = jobs.lock(connection, connection.scalars(_JOBS, ids))  # before their artifacts, as who erases one does
+    held = {row.id: row for row in connection.execute(_HELD, ids)}
     room = quota - used(connection) if quota else None
-    changes: list[dict[str, Any]] = []
+    changes: list[tuple[Any, ...]] = []
     entries: list[Entry] = []
     answers: list[str | None] = []
     for one in settlements:
@@ -92,9 +112,9 @@ def settle(
         change = _change(row, one, moment.now)
         changes.append(change)
         entries.append(Entry(row.job_id, moment.now, "artifact", _summary(row, one)))
-        answers.append(change["new_status"])
+        answers.append(change[1])
     if changes:
-        connection.execute(_SETTLE, changes)
+        bulk.change(connection, table, _CHANGED, changes)
         history.add(connection, entries)
         _archive(
             connection, moment, [held_jobs[job_id] for job_id in sorted({entry.job_id for entry in entries})], link
@@ -114,19 +134,14 @@ def abandon(connection: Connection, moment: Moment) -> None:
     connection.execute(update(table).where(leased, table.c.due_at > moment.now).values(due_at=moment.now))
 
 
-def _change(row: Row[Any], one: Settlement, now: int) -> dict[str, Any]:
-    status = "stored" if one.copy is not None else "failed" if one.due_at is None else "pending"
-    return {
-        "this_id": row.id,
-        "new_status": status,
-        "new_count": row.attempt_count + 1,
-        "new_due": one.due_at if status == "pending" else None,
-        "new_error": one.error,
-        "new_type": one.copy.media_type if one.copy is not None else None,
-        "new_size": one.copy.size if one.copy is not None else None,
-        "new_sha256": one.copy.sha256 if one.copy is not None else None,
-        "new_finish": None if status == "pending" else now,
-    }
+def _change(row: Row[Any], one: Settlement, now: int) -> tuple[Any, ...]:
+    """The values of `_CHANGED`."""
+    tried = row.attempt_count + 1
+    if one.copy is not None:
+        kept = one.copy
+        return row.id, "stored", tried, None, one.error, kept.media_type, kept.size, kept.sha256, now
+    status, finished_at = ("failed", now) if one.due_at is None else ("pending", None)
+    return row.id, status, tried, one.due_at, one.error, None, None, None, finished_at
 
 
 def _summary(row: Row[Any], one: Settlement) -> str:
@@ -139,10 +154,7 @@ def _summary(row: Row[Any], one: Settlement) -> str:
 def _archive(connection: Connection, moment: Moment, touched: Sequence[Job], link: Link) -> None:
     """Completes those jobs of which nothing is left to copy."""
     outbox = Outbox(connection, moment, link)
-    query = (
-        select(table).where(table.c.job_id.in_([job.id for job in touched])).order_by(table.c.job_id, table.c.position)
-    )
-    rows = connection.execute(query).all()
+    rows = connection.execute(_OF_JOBS, {"ids": [job.id for job in touched]}).all()
     waiting = {row.job_id for row in rows if row.status in OPEN_ARTIFACT}
     complete = [
         outbox.announce(_with_artifacts(job, [row for row in rows if row.job_id == job.id]), "archived")
@@ -170,19 +182,3 @@ def _warnings(rows: Sequence[Row[Any]]) -> Iterator[str]:
     for row in rows:
         if row.status == "failed":
             yield f"image {row.position + 1} could not be kept: {row.last_error}"
-
-
-_SETTLE = (
-    update(table)
-    .where(table.c.id == bindparam("this_id"))
-    .values(
-        status=bindparam("new_status"),
-        attempt_count=bindparam("new_count"),
-        due_at=bindparam("new_due"),
-        last_error=bindparam("new_error"),
-        media_type=bindparam("new_type"),
-        size=bindparam("new_size"),
-        sha256=bindparam("new_sha256"),
-        finished_at=bindparam("new_finish"),
-    )
-)

@@ -77,7 +77,7 @@ def _attempts(connection: Connection, delivery_ids: Sequence[str]) -> dict[str, 
     return {delivery_id: rows[::-1] for delivery_id, rows in found.items()}
 
 
-_CALLBACKS = select(
+_CALLBACKS: Select[Any] = select(
     callbacks.c.id,
     callbacks.c.task_id,
     callbacks.c.verdict,
@@ -86,17 +86,17 @@ _CALLBACKS = select(
     beginning(callbacks.c.body, BODY, LargeBinary),
     func.length(callbacks.c.body).label("size"),
 )
-_NOTIFICATIONS = select(
+_NOTIFICATIONS: Select[Any] = select(
     notifications.c.id,
     notifications.c.type,
     notifications.c.created_at,
     beginning(notifications.c.body, BODY, LargeBinary),
     func.length(notifications.c.body).label("size"),
 )
-_SUBSCRIBERS = select(
+_SUBSCRIBERS: Select[Any] = select(
     subscribers.c.id, subscribers.c.url, subscribers.c.payload, subscribers.c.enabled, subscribers.c.deleted_at
 )
-_ATTEMPTS = select(
+_ATTEMPTS: Select[Any] = select(
     attempts.c.id,
     attempts.c.delivery_id,
     attempts.c.number,

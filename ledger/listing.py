@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, Select, select
 
 from ledger.clock import rfc3339
 from ledger.columns import beginning
@@ -68,8 +68,7 @@ def _of(row: Row[Any]) -> Listed:
     given, results = start_of(row.input), [] if row.results is None else start_of(row.results, MOST_RESULTS)
     whole = isinstance(given, dict) or len(row.input) == READ
     readable = isinstance(results, list) or len(row.results) == MOST_RESULTS
-    times = [_time(row.created_at), _time(row.finished_at)]
-    broken = not whole or not readable or times != [row.created_at, row.finished_at]
+    made, ended = _time(row.created_at), _time(row.finished_at)
     images = [one for one in results if isinstance(one, dict)] if isinstance(results, list) else []
     return Listed(
         row.id,
@@ -78,10 +77,11 @@ def _of(row: Row[Any]) -> Listed:
         row.status,
         row.task_id,
         prompt_of(given),
-        *times,
+        made,
+        ended,
         images=sum(one.get("url") is not None for one in images),
         artifacts=[kept for one in images if (kept := _artifact(one.get("artifact")))],
-        damaged=broken,
+        damaged=not whole or not readable or (made, ended) != (row.created_at, row.finished_at),
     )
 
 
@@ -99,7 +99,7 @@ def _time(milliseconds: Any) -> int | None:
     return int(milliseconds)
 
 
-_LISTED = select(
+_LISTED: Select[Any] = select(
     jobs.c.id,
     jobs.c.provider,
     jobs.c.model,

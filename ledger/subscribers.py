@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
-from ledger import audit, durations, lanes
+from ledger import audit, durations, lanes, salvage
 from ledger.clock import rfc3339
 from ledger.columns import in_states
 from ledger.errors import NotFound
@@ -17,6 +17,7 @@ from ledger.lifecycle import OPEN_DELIVERY
 from ledger.moment import Moment
 from ledger.outbox import Outbox
 from ledger.pages import Page, page
+from ledger.salvage import Wreck
 from ledger.schema import deliveries, subscribers
 
 MAX_OLD_SECRETS = 8
@@ -77,6 +78,14 @@ def find(connection: Connection, *, cursor: str | None, limit: int) -> Page[Row[
     """Subscribers, newest first, without the one-off ones of jobs. Raises `BadCursor`."""
     query = select(subscribers).where(subscribers.c.deleted_at.is_(None), subscribers.c.job_id.is_(None))
     return page(connection, query, subscribers, "sub", cursor=cursor, limit=limit)
+
+
+def newest(connection: Connection, limit: int, cursor: str | None = None) -> Sequence[Row[Any] | Wreck]:
+    """The same where some may be damaged: those are said to be there. `cursor` is the last id that was seen."""
+    query = select(subscribers).where(subscribers.c.deleted_at.is_(None), subscribers.c.job_id.is_(None))
+    if cursor is not None:
+        query = query.where(subscribers.c.id < cursor)
+    return salvage.read(connection, query.order_by(subscribers.c.id.desc()).limit(limit), subscribers.c.id)
 
 
 def named(connection: Connection, ids: Iterable[str]) -> dict[str, Row[Any]]:

@@ -3,26 +3,21 @@
 import asyncio
 from contextlib import AsyncExitStack
 
-import httpx2 as httpx
 from starlette.types import ASGIApp
 
-from dispatcher.callback import CallbackPoster
 from dispatcher.poller import LEASE as POLL_LEASE
-from dispatcher.poller import Poller
-from dispatcher.reconciler import Reconciler
-from dispatcher.submitter import Submitter
-from dispatcher.sweeper import Sweeper
 from ledger import copies, deliveries, moving, polls, serial, submissions
-from ledger.clock import SECOND, Clock, system_now
+from ledger.batch import Batch
+from ledger.clock import Clock, system_now
 from ledger.errors import CannotOpen
 from ledger.facts import check_keys
 from ledger.keys import SecretKeys
 from ledger.lane import Circuit
 from ledger.ledger import Ledger, open_database
-from ledger.pace import Limit
+from ledger.recording import record
 from ledger.sqlite import SqliteDatabase
 from ledger.tokens import CallbackTokens
-from postback import keyfiles
+from postback import dispatching, keyfiles
 from postback.alarm import Alarm
 from postback.auth import Callers
 from postback.clients import open_clients
@@ -42,19 +37,13 @@ from receiver.archiver import Archiver
 from receiver.certificates import Certificates, Fetch
 from receiver.courier import Courier
 from receiver.egress import Egress
-from receiver.eventbridge import PATH, PROVIDER, EventBridge
+from receiver.eventbridge import PATH, EventBridge
 from receiver.forwarder import Forwarder
 from receiver.intake import Intake
 from receiver.links import ArtifactLinks
 from receiver.storage import open_storage
 
 ROLES = frozenset({"receiver", "api", "dispatcher", "forwarder"})
-
-PUSHED_POLL = 60 * SECOND
-"""How long jobs of a provider that pushes go without being asked about, should a push not come."""
-
-_OWN_RECEIVER = "http://receiver.invalid"
-"""Where results are POSTed that never leave the process; no request goes to that name (RFC 6761)."""
 
 DRAIN_SECONDS = 25
 """How long a stopping process lets what it started come to an end: longer than a provider or a subscriber may take."""
@@ -98,6 +87,7 @@ class House:
             wake=lambda: self.wake("forwarder", "archiver"),
             observer=self.observer,
         )
+        self.recording = Batch(ledger, record)
         self.eventbridge = self._eventbridge(fetch)
         self.circuit = Circuit(settings.circuit_failures, settings.circuit_cooldown)
         self.news = News(ledger)
@@ -129,7 +119,7 @@ class House:
         for client in self.clients.values():
             await self._closing.enter_async_context(client)
         if "dispatcher" in self.roles:
-            await self._start_dispatcher(app)
+            await dispatching.start(self, app, self._closing, self._runner)
         if "forwarder" in self.roles:
             self._start_forwarder()
             self._start_archiver()
@@ -170,55 +160,6 @@ class House:
             max_body=self.settings.max_body,
             wake=lambda: self.wake("poller"),
         )
-
-    async def _start_dispatcher(self, app: ASGIApp) -> None:
-        settings = self.settings
-        own = settings.receiver_url is None and "receiver" in self.roles
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False) if own else None
-        http = await self._closing.enter_async_context(httpx.AsyncClient(transport=transport, trust_env=False))
-        poster = CallbackPoster(
-            http, _OWN_RECEIVER if own else settings.receiver_url or settings.public_url, self.tokens
-        )
-        paces = {name: settings.pace(name) for name in PROVIDERS}
-        rates = {name: pace.query_rate for name, pace in paces.items()}
-        pushed = {PROVIDER: PUSHED_POLL} if settings.eventbridge_token is not None else {}
-        submitting, polling, sweeping = self._runner("submitter"), self._runner("poller"), self._runner("sweeper")
-        sweeper = Sweeper(self.ledger, self.clients, rates=rates, on_found=polling.wake)
-        submitter = Submitter(
-            self.ledger,
-            self.clients,
-            self.tokens,
-            poster,
-            public_url=settings.public_url,
-            limits={
-                name: Limit(pace.submit_rate, pace.max_in_flight, per_model=PROVIDERS[name].paced_by_model)
-                for name, pace in paces.items()
-            },
-            deadline=settings.job_deadline,
-            caps={name: pace.daily_images for name, pace in paces.items()},
-            poll_after={"acedata": settings.acedata_poll_after, **pushed},
-            spawn=submitting.spawn,
-            on_taken=polling.wake,
-            tracer=self.tracer,
-        )
-        poller = Poller(
-            self.ledger,
-            self.clients,
-            poster,
-            rates=rates,
-            spawn=polling.spawn,
-            swept=sweeper.swept,
-            rest=pushed,
-        )
-        await self.ledger.write(polls.ask_again)
-        submitting.start(submitter.run_once)
-        polling.start(poller.run_once)
-        sweeping.start(sweeper.run_once)
-        if settings.reconcile:
-            reconciler = Reconciler(
-                self.ledger, self.clients, rates=rates, deadline=settings.job_deadline, on_adopted=polling.wake
-            )
-            self._runner("reconciler").start(reconciler.run_once)
 
     def _start_forwarder(self) -> None:
         settings = self.settings

@@ -88,7 +88,7 @@ async def serving(
     house: House, listening: socket.socket, protocol: type[BoundedProtocol] = BoundedProtocol
 ) -> AsyncIterator[uvicorn.Server]:
     """A server for a house; should it never come up, the house is closed all the same."""
-    waits = {b"/callbacks/": house.intake.wait, b"/v1/jobs": house.ledger.database.wait}
+    waits = {b"/callbacks/": house.intake.wait, b"/v1/jobs": house.recording.wait}
     shedding = Shedding(waits, on_refused=house.metrics.shed)
     config = uvicorn.Config(
         create_app(house),

@@ -34,7 +34,9 @@ COPY_TIMEOUT = 5 * MINUTE
 """A whole try, with redirects and storing."""
 
 LEASE_MARGIN = 15 * SECOND
-MAX_COPIES = 8
+MAX_COPIES = 16
+LEAST = 8
+"""How many are claimed at least, unless nothing is being copied: claiming one costs what claiming many does."""
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -79,7 +81,7 @@ class Archiver:
     async def run_once(self, now: int) -> int | None:
         """Starts what is due, and returns when it wants to be called again."""
         room = MAX_COPIES - self._busy
-        if room <= 0:
+        if room < LEAST and self._busy:
             return None  # a copy that ends calls again
         claim = await self._ledger.write(copies.claim, limit=room, lease=self._timeout + LEASE_MARGIN)
         self._busy += len(claim.rows)

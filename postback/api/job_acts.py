@@ -5,7 +5,7 @@ from ledger import erase as erasing
 from ledger import jobs
 from ledger.job import Job
 from ledger.jobs import Draft
-from ledger.recording import Recorded, Strangers, record
+from ledger.recording import Recorded, Strangers
 from postback.api import requests, targets
 from postback.api.bodies import NewJob
 from postback.house import House
@@ -14,7 +14,7 @@ from postback.house import House
 async def submit(house: House, asked: NewJob, draft: Draft) -> Recorded:
     """Records the job that a request asks for, before anything is sent. Raises `Problem` and `KeyReused`."""
     try:
-        (made,) = await house.ledger.write(record, [draft])
+        made = await house.recording.add(draft)
     except Strangers as strangers:
         raise requests.invalid(*(targets.stranger(asked, place) for _, place in strangers.places)) from None
     house.wake("submitter")

@@ -33,7 +33,12 @@ def checked(model: type[M], document: Mapping[str, Any]) -> M:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise invalid(*((pointer(*one["loc"]), one["msg"]) for one in error.errors())) from None
+        raise refused(error) from None
+
+
+def refused(error: ValidationError) -> Problem:
+    """The problem of fields that a model does not take."""
+    return invalid(*((pointer(*one["loc"]), one["msg"]) for one in error.errors()))
 
 
 def invalid(*errors: tuple[str, str]) -> Problem:

@@ -1,8 +1,11 @@
 """`/jobs/{id}`: one job, what became of it step by step, and what can be done with it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import structlog
+from sqlalchemy import Row
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,11 +21,14 @@ from ledger.listing import Artifact, prompt_of
 from postback.api import job_acts
 from postback.dashboard import curl, forms, job_timeline, pictures, shell
 from postback.dashboard.page import Page
+from postback.dashboard.pictures import Picture
 from postback.house import House
 from receiver.problems import Problem
 
 CANCELABLE = ("queued", "pending")
 """Jobs that can still be taken back; one that waits at its provider only where that lets itself be asked."""
+
+log = structlog.get_logger()
 
 MAX_FORM = 4_096
 MAX_SHOWN = 600
@@ -32,14 +38,28 @@ MAX_PROMPT = 8_000
 HINT = "hint: "
 
 
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A result: our `picture` of it and what was `kept`, the provider's `url` with the `href` where a browser may
+    follow it, the `error` in its place, and how copying it stands."""
+
+    picture: Picture | None
+    kept: Mapping[str, Any] | None
+    url: str | None
+    href: str | None
+    error: str | None
+    copying: Row[Any] | None
+
+
 async def show(house: House, request: Request) -> Response:
     """One job."""
     job_id = request.path_params["id"]
     try:
         return _draw(house, request, await house.ledger.read(dossier.gather, job_id))
-    except Damaged as damaged:
-        # What belongs to it may still be read.
-        return shell.draw(house, request, "job_damaged.html", 503, job_id=job_id, why=str(damaged))
+    except (Damaged, LookupError, TypeError, AttributeError, ValueError) as error:
+        # JSON of another shape than was written is damage too. What belongs to the job may still be read.
+        log.error("job_not_shown", job_id=job_id, exc_info=error)
+        return shell.draw(house, request, "job_damaged.html", 503, job_id=job_id, why=str(Damaged()))
 
 
 async def cancel(house: House, request: Request) -> Response:
@@ -104,22 +124,15 @@ def _facts(job: Job) -> list[tuple[str, Any]]:
     return [("made", job.created_at), ("sent", job.submitted_at), ("ended", job.finished_at), ("took", took)]
 
 
-def _images(house: House, found: Dossier) -> list[dict[str, Any]]:
+def _images(house: House, found: Dossier) -> list[Image]:
     """The results one by one: our copy, how copying stands, the provider's URL as a text, or the error in its place."""
     copies = {row.position: row for row in found.artifacts}
     images = []
     for position, result in enumerate(found.job.results or ()):
-        kept = result.get("artifact")
+        kept, url = result.get("artifact"), result.get("url")
         picture = pictures.shown(house, [Artifact(kept["id"], kept["media_type"])])[0] if kept else None
-        images.append(
-            {
-                "picture": picture,
-                "kept": kept,
-                "url": result.get("url"),
-                "error": _fault(result.get("error")),
-                "copy": copies.get(position),
-            }
-        )
+        href = url if url is not None and url.lower().startswith(("http://", "https://")) else None
+        images.append(Image(picture, kept, url, href, _fault(result.get("error")), copies.get(position)))
     return images
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from ledger.clock import parse_rfc3339
+from ledger.clock import parse_rfc3339, rfc3339
 from ledger.dossier import BODY, Dossier
 from ledger.lifecycle import OPEN_DELIVERY
 from postback.dashboard import curl, reading, words
@@ -50,9 +50,10 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """An attempt, `after` so many milliseconds."""
+    """An attempt, `after` so many milliseconds; `exact` is when it began."""
 
     row: Row[Any]
+    exact: str
     after: int
     tone: str
     ended: str
@@ -79,9 +80,9 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of the job, `after` so many milliseconds, None for the first."""
+    """One step of the job at that `exact` time, `after` so many milliseconds, None for the first."""
 
-    at: int
+    exact: str
     after: int | None
     tone: str
     kind: str
@@ -98,9 +99,11 @@ def steps(dossier: Dossier) -> list[Step]:
     for row in dossier.deliveries:
         owed.setdefault(row.notification_id, []).append(_sending(row, dossier))
     told: list[Step] = []
+    before: int | None = None
     for entry in dossier.entries:
         at = parse_rfc3339(entry["at"])
-        told.append(_step(entry, at, at - told[-1].at if told else None, dossier, owed))
+        told.append(_step(entry, None if before is None else at - before, dossier, owed))
+        before = at
     return told
 
 
@@ -126,19 +129,17 @@ def header_lines(kept: str | None) -> str | None:
     return kept if found is None else "\n".join(f"{name}: {value}" for name, value in found.items())
 
 
-def _step(
-    entry: Mapping[str, Any], at: int, after: int | None, dossier: Dossier, owed: Mapping[str, Sequence[Sending]]
-) -> Step:
-    kind = entry["type"]
+def _step(entry: Mapping[str, Any], after: int | None, dossier: Dossier, owed: Mapping[str, Sequence[Sending]]) -> Step:
+    at, kind, text = entry["at"], entry["type"], entry["summary"]
     tone = words.tone(entry["verdict"]) if "verdict" in entry else _TONES.get(kind, words.tone(kind))
     if callback := dossier.callbacks.get(entry.get("callback_id", "")):
         headers, body = header_lines(callback.headers), body_of(callback.body, callback.size)
-        return Step(at, after, tone, kind, entry["summary"], callback.id, headers, body)
+        return Step(at, after, tone, kind, text, callback.id, headers, body)
     if notification := dossier.notifications.get(entry.get("notification_id", "")):
         body, sendings = body_of(notification.body, notification.size), owed.get(notification.id, ())
-        tone = "warn" if "nobody was told" in entry["summary"] else tone
-        return Step(at, after, tone, kind, entry["summary"], notification.id, None, body, sendings)
-    return Step(at, after, tone, kind, entry["summary"])
+        tone = "warn" if "nobody was told" in text else tone
+        return Step(at, after, tone, kind, text, notification.id, None, body, sendings)
+    return Step(at, after, tone, kind, text)
 
 
 def _sending(row: Row[Any], dossier: Dossier) -> Sending:
@@ -163,6 +164,7 @@ def _tries(row: Row[Any], tried: Sequence[Row[Any]]) -> list[Try]:
         found.append(
             Try(
                 attempt,
+                rfc3339(attempt.started_at),
                 max(after, 0),
                 "good" if attempt.error_class is None else "bad",
                 _ended(attempt),

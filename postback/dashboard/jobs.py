@@ -21,6 +21,7 @@ from providers import PROVIDERS
 T = TypeVar("T")
 
 VIEWS = ("table", "gallery")
+FIELDS = ("q", "status", "provider", "model", "created_after", "created_before")
 MODELS = tuple(dict.fromkeys(model for provider in PROVIDERS.values() for model in provider.models))
 
 
@@ -69,8 +70,9 @@ async def find(house: House, request: Request) -> Response:
         hits=hits,
         thumbs={job.id: pictures.shown(house, job.artifacts) for job in found},
         view=view if view in VIEWS else VIEWS[0],
-        given={name: request.query_params.get(name, "") for name in ("q", *Filter.__dataclass_fields__)},
-        errors=asked.errors,
+        given={name: request.query_params.get(name, "") for name in FIELDS},
+        errors={name: asked.errors.get(name, "") for name in FIELDS},
+        wrong=bool(asked.errors),
         filtered=asked.anything,
         cursor=asked.cursor,
         limit=asked.limit,

@@ -11,8 +11,11 @@ from starlette.types import Receive, Scope, Send
 from postback.dashboard import (
     callbacks,
     deliveries,
+    job,
+    jobs,
     keys,
     live,
+    new_job,
     overview,
     recovery,
     shell,
@@ -29,6 +32,9 @@ from receiver.problems import Problem
 
 ROUTES: tuple[Page, ...] = (
     *overview.ROUTES,
+    *jobs.ROUTES,
+    *job.ROUTES,
+    *new_job.ROUTES,
     *callbacks.ROUTES,
     *deliveries.ROUTES,
     *recovery.ROUTES,

@@ -5,7 +5,7 @@ from ledger.clock import DAY, HOUR, MINUTE, SECOND
 _UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"))
 
 TONES = {
-    "good": ("succeeded", "delivered", "accepted", "stored", "enabled"),
+    "good": ("succeeded", "delivered", "accepted", "stored", "enabled", "healthy"),
     "bad": ("failed", "dead", "lost", "invalid"),
     "warn": ("unconfirmed", "conflicting", "skipped", "disabled", "paused", "probing", "failing"),
     "busy": ("submitting", "running", "delivering", "progress", "copying"),

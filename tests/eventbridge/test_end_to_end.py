@@ -14,7 +14,8 @@ from ledger import jobs, pushes
 from ledger.clock import SECOND, system_now
 from ledger.job import Job
 from postback.app import create_app
-from postback.house import PUSHED_POLL, ROLES, House, open_house
+from postback.dispatching import PUSHED_POLL
+from postback.house import ROLES, House, open_house
 from postback.settings import Settings
 from postback.simulator.app import create_app as simulate
 from postback.simulator.eventbridge import CERTIFICATE_PATH, Rule

@@ -1,0 +1,101 @@
+"""Pages that follow what happens, without being loaded again."""
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.place import Place
+from tests.browser.seed import Ids
+
+MARK = "document.documentElement.dataset.mark = 'the same page'"
+
+
+def stays(page: Page) -> None:
+    """Marks the page, so that it can be told from one that was loaded again."""
+    page.evaluate(MARK)
+
+
+def stayed(page: Page) -> None:
+    expect(page.locator("html")).to_have_attribute("data-mark", "the same page")
+
+
+def pause(page: Page) -> Locator:
+    return page.get_by_role("button", name="Pause")
+
+
+@pytest.fixture
+def live(page: Page) -> Page:
+    """The list of jobs, connected."""
+    page.goto("/jobs")
+    expect(pause(page)).to_have_attribute("data-state", "live")
+    stays(page)
+    return page
+
+
+def row_of(page: Page, prompt: str) -> Locator:
+    return page.get_by_role("row").filter(has_text=prompt)
+
+
+def test_a_job_arrives_and_comes_back(live: Page, place: Place) -> None:
+    prompt = "a heron in the reeds [delay=2s]"
+    job_id = place.api.submit("flux-dev", prompt, provider="acedata")["id"]
+    row = row_of(live, prompt)
+    expect(row).to_contain_text("pending")
+    expect(row).to_contain_text("succeeded")
+    expect(row).to_contain_text("kept")
+    stayed(live)
+
+    row.get_by_role("link", name=prompt).click()
+    image = live.locator("main figure img")
+    expect(image).to_have_js_property("complete", True)
+    assert image.evaluate("image => image.naturalWidth") > 0
+    source = str(image.get_attribute("src"))
+    assert source.startswith("/"), "an image is shown from our own copy"
+    assert place.api.job(job_id)["results"][0]["artifact"]["url"].endswith(source)
+
+
+def test_a_job_is_watched_on_its_own_page(page: Page, place: Place) -> None:
+    job_id = place.api.submit("flux-dev", "a kite over the dunes [delay=2s]", provider="acedata")["id"]
+    page.goto(f"/jobs/{job_id}")
+    stays(page)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("succeeded")
+    steps = page.locator("ol.timeline > li")
+    for words in ("Submitted", "Callback", "job.succeeded"):
+        expect(steps.filter(has_text=words).first).to_be_visible()
+    expect(page.get_by_label("Delivery").filter(has_text="/webhooks")).to_contain_text("delivered")
+    stayed(page)
+
+
+def test_a_paused_page_stands_still_and_catches_up(live: Page, place: Place) -> None:
+    pause(live).click()
+    expect(pause(live)).to_have_attribute("aria-pressed", "true")
+    asked: list[str] = []
+    live.on("request", lambda request: asked.append(request.url))
+    prompt = "a bell tower at noon"
+    job_id = place.api.submit("flux-dev", prompt, provider="acedata")["id"]
+    place.api.reached(job_id, "succeeded")
+    # Another page, which is not paused, shows it: so this one would have, too.
+    other = live.context.new_page()
+    other.add_init_script("localStorage.removeItem('paused')")
+    other.goto("/jobs")
+    expect(row_of(other, prompt)).to_contain_text("succeeded")
+    other.close()
+    expect(row_of(live, prompt)).to_have_count(0)
+    assert asked == []
+
+    pause(live).click()
+    expect(row_of(live, prompt)).to_contain_text("succeeded")
+    stayed(live)
+
+
+def test_what_somebody_does_on_a_page_is_not_taken_away(page: Page, place: Place, ids: Ids) -> None:
+    page.goto(f"/jobs/{ids['running']}")
+    expect(pause(page)).to_have_attribute("data-state", "live")
+    page.locator("#cancel summary").click()
+    body = page.locator("details.raw").first
+    body.locator("summary").click()
+    stays(page)
+    with page.expect_response(lambda answer: answer.url.endswith(ids["running"])):
+        place.api.submit("flux-dev", "something else", provider="acedata")
+    expect(page.locator("#cancel")).to_have_attribute("open", "")
+    expect(body).to_have_attribute("open", "")
+    stayed(page)

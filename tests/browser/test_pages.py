@@ -1,0 +1,88 @@
+"""Every page: opens without a complaint, is accessible in light and dark, and fits a phone."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.chromium import sign_in
+from tests.browser.pages import PAGES
+from tests.browser.place import Place
+from tests.browser.seed import Ids
+from tests.browser.watch import Watch
+
+PHONE = 360
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+OPEN_ALL = """
+document.querySelectorAll("main details:not(.confirm)").forEach((details) => { details.open = true; });
+"""
+TOO_WIDE = """
+() => document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("body *")]
+  .filter((one) => one.getBoundingClientRect().right > innerWidth + 1 && !one.closest("pre, .table"))
+  .map((one) => `${one.tagName}.${one.className}: ${one.textContent.trim().slice(0, 60)}`)
+"""
+
+
+@pytest.fixture(scope="module")
+def looked_at(browser: Browser, place: Place, ids: Ids) -> Iterator[tuple[Page, Watch]]:
+    """One page for all tests of this file, signed in."""
+    with browser.new_context(base_url=place.url) as context:
+        sign_in(context, place.url, place.server.key)
+        watch = Watch(context, place.url)
+        yield context.new_page(), watch
+
+
+@pytest.fixture(params=PAGES)
+def opened(request: pytest.FixtureRequest, looked_at: tuple[Page, Watch], ids: Ids) -> Iterator[Page]:
+    """Each page in turn, with all its details open. It must not have complained at the end."""
+    page, watch = looked_at
+    answer = page.goto(PAGES[request.param].format_map(ids))
+    assert answer is not None
+    assert answer.status == 200
+    page.evaluate(OPEN_ALL)
+    yield page
+    watch.assert_calm()
+
+
+def serious(page: Page) -> list[str]:
+    """What axe finds that keeps somebody from using the page."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{one['id']}: {node['target']} {node['html'][:200]} {node['failureSummary']}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+def test_is_accessible_in_light_and_dark(opened: Page) -> None:
+    expect(opened.get_by_role("heading", level=1)).to_have_count(1)
+    for scheme in SCHEMES:
+        opened.emulate_media(color_scheme=scheme)
+        assert serious(opened) == [], scheme
+
+
+def test_fits_a_phone(opened: Page) -> None:
+    opened.set_viewport_size({"width": PHONE, "height": 740})
+    try:
+        assert opened.evaluate(TOO_WIDE) == []
+        assert opened.evaluate("document.documentElement.scrollWidth") <= PHONE
+    finally:
+        opened.set_viewport_size({"width": 1280, "height": 720})
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/nothing/here"])
+def test_pages_for_strangers(looked_at: tuple[Page, Watch], browser: Browser, place: Place, path: str) -> None:
+    with browser.new_context(base_url=place.url, viewport={"width": PHONE, "height": 740}) as context:
+        watch = Watch(context, place.url)
+        watch.refusals.add("404")
+        page = context.new_page()
+        page.goto(path)
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            assert serious(page) == [], scheme
+        assert page.evaluate(TOO_WIDE) == []
+        watch.assert_calm()
