@@ -79,6 +79,9 @@ def test_the_command_line_prints_it(cli: Cli, stub: Stub) -> None:
     stub.answer("POST /v1/jobs", QUEUED, status=202)
     stub.answer("GET /v1/jobs/job_1", failed)
     stub.answer("GET /v1/jobs/job_1/timeline", {"data": []})
-    for shown in (cli("submit", "flux-dev", "cat", "--wait"), cli("jobs", "show", "job_1")):
-        assert "warning: n is unusual.\nhint: Top up.\n" in shown.err
-        assert "not this" in shown.out
+    stub.answer("GET /v1/deliveries", {"data": [], "next_cursor": None})
+    waited = cli("submit", "flux-dev", "cat", "--wait")
+    assert "warning: n is unusual.\nhint: Top up.\n" in waited.err
+    assert "not this" in waited.out
+    shown = cli("jobs", "show", "job_1").out
+    assert all(said in shown for said in ("not this", "n is unusual.", "hint: Top up."))
