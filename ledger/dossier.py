@@ -1,6 +1,6 @@
 """All that is known of one job, for a page that shows it: rows and raw bodies, only so much of each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,8 @@ from sqlalchemy import Connection, LargeBinary, Row, Select, Table, func, select
 from ledger import jobs, timeline
 from ledger.columns import beginning
 from ledger.job import Job
-from ledger.schema import artifacts, attempts, callbacks, deliveries, notifications, subscribers
+from ledger.lifecycle import OPEN_DELIVERY
+from ledger.schema import artifacts, attempts, callbacks, deliveries, lanes, notifications, subscribers
 
 BODY = 16_384
 """How much of a body is read, in bytes; and of headers, in characters."""
@@ -27,7 +28,7 @@ class Dossier:
     which are here.
 
     Callbacks and notifications have the start of their `body` and its whole `size`, in bytes. What is keyed is keyed
-    by id; attempts by that of their delivery, in their order.
+    by id; attempts by that of their delivery, in their order; and the queues that deliveries wait in by their key.
     """
 
     job: Job
@@ -37,6 +38,7 @@ class Dossier:
     deliveries: Sequence[Row[Any]]
     attempts: Mapping[str, Sequence[Row[Any]]]
     subscribers: Mapping[str, Row[Any]]
+    lanes: Mapping[str, Row[Any]]
     artifacts: Sequence[Row[Any]]
     more: bool
 
@@ -54,6 +56,7 @@ def gather(connection: Connection, job_id: str) -> Dossier:
         deliveries=shown,
         attempts=_attempts(connection, [row.id for row in shown]),
         subscribers=_by_id(connection, _SUBSCRIBERS.where(subscribers.c.id.in_({row.subscriber_id for row in shown}))),
+        lanes=_lanes(connection, {row.lane for row in shown if row.status in OPEN_DELIVERY}),
         artifacts=connection.execute(
             select(artifacts).where(artifacts.c.job_id == job_id).order_by(artifacts.c.position).limit(MOST_ARTIFACTS)
         ).all(),
@@ -67,6 +70,11 @@ def _newest(query: Select[Any], table: Table, job_id: str, count: int) -> Select
 
 def _by_id(connection: Connection, query: Select[Any]) -> dict[str, Row[Any]]:
     return {row.id: row for row in connection.execute(query)}
+
+
+def _lanes(connection: Connection, keys: Collection[str]) -> dict[str, Row[Any]]:
+    query = select(lanes).where(lanes.c.key.in_(keys))
+    return {row.key: row for row in connection.execute(query)} if keys else {}
 
 
 def _attempts(connection: Connection, delivery_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:

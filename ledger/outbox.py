@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 from ledger import bulk, serial
 from ledger.audience import Audience, Reader
 from ledger.clock import rfc3339
-from ledger.columns import compact
 from ledger.events import EVENT_OF_STATE, ONLY_IF_WANTED, wants
 from ledger.job import Job, Link
+from ledger.jsontext import encoded
 from ledger.moment import Moment
 from ledger.schema import deliveries, notifications
 
@@ -22,7 +22,7 @@ TRIAL = 0
 def body(event: str, at: int, data: dict[str, Any]) -> bytes:
     """A notification's bytes, taken once (Standard Webhooks 1.0, "Payload structure")."""
     document = {"type": event, "timestamp": rfc3339(at), "data": data}
-    return compact(document).encode("utf-8")
+    return encoded(document)
 
 
 class Outbox:

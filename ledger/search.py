@@ -15,9 +15,10 @@ from sqlalchemy import Connection, Row, Select, Table, select
 
 from ledger import ids
 from ledger.clock import MINUTE
-from ledger.columns import beginning, compact
+from ledger.columns import beginning
 from ledger.job import Job
 from ledger.jobs import Filter
+from ledger.jsontext import compact
 from ledger.pages import cursor_of, last_seen
 from ledger.schema import artifacts, attempts, callbacks, deliveries, jobs, notifications
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from providers.jsontext import BadJson, dumps, loads
+from ledger.jsontext import encoded
+from providers.jsontext import BadJson, loads
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -37,7 +38,7 @@ def is_ours(body: bytes) -> bool:
         value = loads(body)
     except BadJson:
         return False
-    return isinstance(value, dict) and next(iter(value), None) == "type" and dumps(value) == body
+    return isinstance(value, dict) and next(iter(value), None) == "type" and encoded(value) == body
 
 
 def _line_ends(body: bytes) -> Iterator[tuple[bytes, str]]:

@@ -1,6 +1,5 @@
 """A webhook on this machine: what a subscriber would be sent is sent there."""
 
-import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -10,6 +9,7 @@ from typing import Any, Self
 
 import httpx2 as httpx
 
+from ledger.jsontext import encoded
 from receiver import signing
 from receiver.payload import fit
 
@@ -98,8 +98,7 @@ class Hook:
 def body_of(notification: Mapping[str, Any]) -> bytes:
     """The bytes that a subscriber gets of a notification, from its document of the API."""
     sent = {name: notification[name] for name in _SENT}
-    text = json.dumps(sent, ensure_ascii=False, separators=(",", ":"))
-    return fit(text.encode("utf-8", "backslashreplace"), "full")
+    return fit(encoded(sent), "full")
 
 
 def _reason(failure: Exception) -> str:

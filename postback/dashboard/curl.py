@@ -3,8 +3,8 @@
 import shlex
 from collections.abc import Mapping
 
-from ledger.columns import compact
 from ledger.job import Job
+from ledger.jsontext import compact
 
 KEY = '"Authorization: Bearer $POSTBACK_API_KEY"'
 MAX_SIZE = 16_384

@@ -11,11 +11,11 @@ from starlette.responses import Response
 
 from ledger import deliveries, dossier
 from ledger.clock import rfc3339
-from ledger.columns import compact
 from ledger.dossier import Dossier
 from ledger.errors import Damaged
 from ledger.ids import is_id
 from ledger.job import Job
+from ledger.jsontext import compact
 from ledger.lifecycle import DELETABLE_JOB, RESUBMITTABLE_JOB
 from ledger.listing import Artifact, prompt_of
 from postback.api import job_acts
@@ -108,7 +108,9 @@ def _draw(house: House, request: Request, found: Dossier) -> Response:
         hints=hints,
         warnings=[one for one in job.warnings if not one.startswith(HINT)],
         images=_images(house, found),
-        steps=job_timeline.steps(found),
+        billed=(job.usage or {}).get("image_count"),
+        failures=_failures(job.metrics or {}),
+        steps=job_timeline.steps(found, house.ledger.clock()),
         delivered=(delivered, len(found.deliveries)),
         more=found.more,
         curl=curl.submit(house.settings.public_url, job),
@@ -134,6 +136,11 @@ def _images(house: House, found: Dossier) -> list[Image]:
         href = url if url is not None and url.lower().startswith(("http://", "https://")) else None
         images.append(Image(picture, kept, url, href, _fault(result.get("error")), copies.get(position)))
     return images
+
+
+def _failures(metrics: Mapping[str, Any]) -> str | None:
+    failed, total = metrics.get("failed"), metrics.get("total")
+    return None if not failed else f"{failed} of {total} images" if total else f"{failed} images"
 
 
 def _fault(error: Mapping[str, str] | None) -> str | None:

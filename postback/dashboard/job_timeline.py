@@ -64,7 +64,8 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A delivery; `advice` is what to do about its last failure, `curl` sends its body again by hand."""
+    """A delivery; `advice` is what to do about its last failure, `curl` sends its body again by hand. Where others to
+    the same subscriber fail, it is `held` for that reason, until a time if there is one."""
 
     row: Row[Any]
     to: str | None
@@ -72,6 +73,8 @@ class Sending:
     left_out: int
     advice: str | None
     curl: str | None
+    held: str | None
+    held_until: int | None
 
     @property
     def is_open(self) -> bool:
@@ -93,11 +96,11 @@ class Step:
     sendings: Sequence[Sending] = field(default_factory=tuple)
 
 
-def steps(dossier: Dossier) -> list[Step]:
+def steps(dossier: Dossier, now: int) -> list[Step]:
     """A job's own steps, oldest first. Deliveries whose notification is not among them are in none."""
     owed: dict[str, list[Sending]] = {}
     for row in dossier.deliveries:
-        owed.setdefault(row.notification_id, []).append(_sending(row, dossier))
+        owed.setdefault(row.notification_id, []).append(_sending(row, dossier, now))
     told: list[Step] = []
     before: int | None = None
     for entry in dossier.entries:
@@ -142,7 +145,7 @@ def _step(entry: Mapping[str, Any], after: int | None, dossier: Dossier, owed: M
     return Step(at, after, tone, kind, text)
 
 
-def _sending(row: Row[Any], dossier: Dossier) -> Sending:
+def _sending(row: Row[Any], dossier: Dossier, now: int) -> Sending:
     subscriber = dossier.subscribers.get(row.subscriber_id)
     tried = dossier.attempts.get(row.id, ())
     last = tried[-1] if tried else None
@@ -153,7 +156,18 @@ def _sending(row: Row[Any], dossier: Dossier) -> Sending:
         row.attempt_count - len(tried),
         None if last is None or row.status == "delivered" else advise(last.error_class, last.status_code, last.error),
         _curl(row, last, dossier),
+        *_held(row, dossier, now),
     )
+
+
+def _held(row: Row[Any], dossier: Dossier, now: int) -> tuple[str | None, int | None]:
+    lane = dossier.lanes.get(row.lane)
+    if lane is None or row.status != "pending":
+        return None, None
+    until = lane.paused_until if lane.paused_until is not None and lane.paused_until > now else None
+    if lane.probing:
+        return f"held back: {lane.failures} attempts in a row failed there, so one at a time is tried", until
+    return (None, None) if until is None else ("held back: it was asked there to slow down", until)
 
 
 def _tries(row: Row[Any], tried: Sequence[Row[Any]]) -> list[Try]:

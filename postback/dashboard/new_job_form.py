@@ -39,18 +39,19 @@ class Filled:
 
 
 def fields_of(provider: str, model: str) -> list[Field]:
-    """The fields for a model, those of its input first; what only the documents' prose names is among them."""
+    """The fields for a model: the prompt, the rest of its input, its parameters, as its table has them."""
     listed = [one for one in PROVIDERS[provider].parameters if one.applies_to(model or "*")]
     first = {(one.place, one.name): _field(one) for one in reversed(listed)}
-    found = sorted(first.values(), key=lambda one: (not one.name.startswith("input."), listed_at(listed, one)))
-    if PROMPT not in {one.name for one in found}:
-        found.insert(0, Field(PROMPT, "prompt", Kind.STRING, "What to draw.", "", ""))
-    return found
-
-
-def listed_at(listed: Sequence[Parameter], field: Field) -> int:
-    """Where a field stands in its table."""
-    return next(place for place, one in enumerate(listed) if field.name == f"{one.place}.{one.name}")
+    first.setdefault(("input", "prompt"), Field(PROMPT, "prompt", Kind.STRING, "What to draw.", "", ""))
+    order = [f"{one.place}.{one.name}" for one in listed]
+    return sorted(
+        first.values(),
+        key=lambda one: (
+            one.name != PROMPT,
+            not one.name.startswith("input."),
+            one.name in order and order.index(one.name),
+        ),
+    )
 
 
 def fill(fields: Sequence[Field], given: Mapping[str, str]) -> Filled:

@@ -22,6 +22,7 @@ from postback.dashboard.shell import draw, see_other
 from postback.dashboard.subscriber_form import Filled
 from postback.dashboard.subscribers import form
 from postback.house import House
+from receiver.guard import refuse_url
 from receiver.problems import Problem
 
 M = TypeVar("M", bound=BaseModel)
@@ -35,7 +36,7 @@ async def create(house: House, request: Request) -> Response:
     try:
         row, secret = await make(house, _checked(NewSubscriber, filled), actor(request))
     except Problem as problem:
-        return form(house, request, filled.values, _wrong(problem, filled))
+        return form(house, request, filled.values, _wrong(house, problem, filled))
     return draw(house, request, "subscriber_secret.html", 201, row=row, secret=secret, rotated=False, grace=None)
 
 
@@ -47,7 +48,7 @@ async def change(house: House, request: Request) -> Response:
     try:
         await alter(house, subscriber_id, _checked(SubscriberChanges, filled), actor(request))
     except Problem as problem:
-        return form(house, request, filled.values, _wrong(problem, filled), subscribers.document(row))
+        return form(house, request, filled.values, _wrong(house, problem, filled), subscribers.document(row))
     return see_other(_path(subscriber_id), "The subscriber was changed.")
 
 
@@ -97,11 +98,14 @@ def _checked(model: type[M], filled: Filled) -> M:
     return asked
 
 
-def _wrong(problem: Problem, filled: Filled) -> Mapping[str, str]:
+def _wrong(house: House, problem: Problem, filled: Filled) -> Mapping[str, str]:
     """What is wrong, by field. Raises the problem again where it is not about fields."""
     if problem.kind != "invalid":
         raise problem
-    return subscriber_form.said(problem.errors) | dict(filled.errors)
+    # Where another field is wrong, the API does not come to judge the URL; a person wants to know all at once.
+    refusal = refuse_url(filled.values["url"], house.settings.allow_networks)
+    url = subscriber_form.said([{"pointer": "/url", "detail": refusal}] if refusal else [])
+    return url | subscriber_form.said(problem.errors) | dict(filled.errors)
 
 
 def _path(subscriber_id: str) -> str:

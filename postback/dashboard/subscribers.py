@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger import deliveries, health, subscribers
-from ledger.columns import compact
 from ledger.errors import Damaged, NotFound
 from ledger.health import Lately, Reason
 from ledger.ids import is_id
+from ledger.jsontext import compact
 from ledger.overview import Count
 from ledger.pages import DEFAULT_LIMIT, BadCursor
 from ledger.pages import Page as Part

@@ -65,7 +65,17 @@ def open_context(browser: Browser, place: Place) -> Iterator[OpenContext]:
 
 
 @pytest.fixture
-def page(open_context: OpenContext, ids: Ids) -> Page:
+def _own(open_context: OpenContext, ids: Ids) -> tuple[BrowserContext, Watch]:
+    return open_context()
+
+
+@pytest.fixture
+def page(_own: tuple[BrowserContext, Watch]) -> Page:
     """A page of a context of this test's own, signed in with the server's key."""
-    context, _ = open_context()
-    return context.new_page()
+    return _own[0].new_page()
+
+
+@pytest.fixture
+def watch(_own: tuple[BrowserContext, Watch]) -> Watch:
+    """What watches `page`."""
+    return _own[1]

@@ -26,3 +26,6 @@ PAGES = {
     "new job": "/new-job",
     "keys": "/keys",
 }
+
+FROM_DATA = "main img[src='x'], main svg[onload], main [onclick], main a[href^='javascript:' i], main script"
+"""Elements that are only there if what `seed.HOSTILE` says was taken for markup."""

@@ -60,7 +60,7 @@ def _subscribe(place: Place) -> dict[str, str]:
         "broken": {
             "url": place.endpoint.at("/broken") + "?q=<script>window.__pwned=1</script>",
             "description": HOSTILE,
-            "headers": {"X-Shop": HOSTILE},
+            "headers": {"X-Shop": "<b onclick=window.__pwned=1>7</b>"},
             "metadata": {"note": HOSTILE},
         },
         "busy": {"url": place.endpoint.at("/busy"), "events": ["job.failed"]},

@@ -1,27 +1,28 @@
-"""Every page: opens without a complaint, is accessible in light and dark, and fits a phone."""
+"""Every page: opens without a complaint, is accessible in light and dark, takes no data for markup, fits a phone."""
 
 from collections.abc import Iterator
 from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.chromium import sign_in
-from tests.browser.pages import PAGES
+from tests.browser.pages import FROM_DATA, PAGES
 from tests.browser.place import Place
 from tests.browser.seed import Ids
 from tests.browser.watch import Watch
 
-PHONE = 360
+DESK: ViewportSize = {"width": 1280, "height": 720}
+PHONE: ViewportSize = {"width": 360, "height": 740}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 OPEN_ALL = """
 document.querySelectorAll("main details:not(.confirm)").forEach((details) => { details.open = true; });
 """
 TOO_WIDE = """
-() => document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("body *")]
-  .filter((one) => one.getBoundingClientRect().right > innerWidth + 1 && !one.closest("pre, .table"))
+(width) => document.documentElement.scrollWidth <= width ? [] : [...document.querySelectorAll("html, body *")]
+  .filter((one) => one.scrollWidth > width || one.getBoundingClientRect().right > width)
   .map((one) => `${one.tagName}.${one.className}: ${one.textContent.trim().slice(0, 60)}`)
 """
 
@@ -44,6 +45,7 @@ def opened(request: pytest.FixtureRequest, looked_at: tuple[Page, Watch], ids: I
     assert answer.status == 200
     page.evaluate(OPEN_ALL)
     yield page
+    page.set_viewport_size(DESK)
     watch.assert_calm()
 
 
@@ -58,25 +60,25 @@ def serious(page: Page) -> list[str]:
     ]
 
 
-def test_is_accessible_in_light_and_dark(opened: Page) -> None:
+def test_is_accessible_safe_and_fits_a_phone(opened: Page) -> None:
     expect(opened.get_by_role("heading", level=1)).to_have_count(1)
+    expect(opened.locator(FROM_DATA)).to_have_count(0)
     for scheme in SCHEMES:
         opened.emulate_media(color_scheme=scheme)
         assert serious(opened) == [], scheme
+    assert too_wide(opened) == []
 
 
-def test_fits_a_phone(opened: Page) -> None:
-    opened.set_viewport_size({"width": PHONE, "height": 740})
-    try:
-        assert opened.evaluate(TOO_WIDE) == []
-        assert opened.evaluate("document.documentElement.scrollWidth") <= PHONE
-    finally:
-        opened.set_viewport_size({"width": 1280, "height": 720})
+def too_wide(page: Page) -> list[str]:
+    """What makes the page scroll sideways on a phone."""
+    page.set_viewport_size(PHONE)
+    found: list[str] = page.evaluate(TOO_WIDE, PHONE["width"])
+    return found
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/nothing/here"])
-def test_pages_for_strangers(looked_at: tuple[Page, Watch], browser: Browser, place: Place, path: str) -> None:
-    with browser.new_context(base_url=place.url, viewport={"width": PHONE, "height": 740}) as context:
+def test_pages_for_strangers(browser: Browser, place: Place, path: str) -> None:
+    with browser.new_context(base_url=place.url) as context:
         watch = Watch(context, place.url)
         watch.refusals.add("404")
         page = context.new_page()
@@ -84,5 +86,5 @@ def test_pages_for_strangers(looked_at: tuple[Page, Watch], browser: Browser, pl
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme)
             assert serious(page) == [], scheme
-        assert page.evaluate(TOO_WIDE) == []
+        assert too_wide(page) == []
         watch.assert_calm()

@@ -37,7 +37,7 @@ class Watch:
         seen, self._complaints = self._complaints, []
         self.refusals.clear()
         self.requests.clear()
-        assert seen == []
+        assert not seen, "\n".join(seen)
 
     def _requested(self, request: Request) -> None:
         self.requests.append(request)

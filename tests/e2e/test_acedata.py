@@ -99,7 +99,7 @@ def test_forged_tokens_and_jobs_that_are_gone(house: Scene, hook: Hook, prompt: 
     swapped = "A" if signature[0] != "A" else "B"
     forged = [
         "x",
-        "..",
+        "...",
         token[:-4],
         f"{body}.{signed_at}.{swapped}{signature[1:]}",
         f"{body[:-2]}AA.{signed_at}.{signature}",

@@ -137,9 +137,9 @@ function beforeSwap(event) {
   if (!part.matches("[data-live]")) return;
   const page = new DOMParser().parseFromString(event.detail.serverResponse, "text/html");
   const fresh = page.getElementById(part.id);
-  if (fresh === null || inUse(part) || essence(fresh) === drawn.get(part.id)) {
+  if (fresh === null || paused || inUse(part) || essence(fresh) === drawn.get(part.id)) {
     event.detail.shouldSwap = false;
-    if (fresh !== null && inUse(part)) plan(1000);
+    if (fresh !== null && !paused && inUse(part)) plan(1000);
     return;
   }
   drawn.set(part.id, essence(fresh));
