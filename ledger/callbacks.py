@@ -45,7 +45,7 @@ def find(connection: Connection, wanted: Filter, *, cursor: str | None, limit: i
 def accepted_of(connection: Connection, job_ids: Collection[str]) -> dict[str, str]:
     """The id of the callback whose outcome was taken, by job, where there is one."""
     query = select(callbacks.c.job_id, func.min(callbacks.c.id).label("id"))
-    query = query.where(callbacks.c.job_id.in_(sorted(job_ids)), callbacks.c.verdict != "x")
+    query = query.where(callbacks.c.job_id.in_(sorted(job_ids)), callbacks.c.verdict == "accepted")
     return {row.job_id: row.id for row in connection.execute(query.group_by(callbacks.c.job_id))}
 
 

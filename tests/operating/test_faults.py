@@ -114,5 +114,5 @@ def test_a_database_that_somebody_else_holds(wires: Stage, tmp_path: Path, sqlit
                 house,
                 lambda: foreign.execute("BEGIN IMMEDIATE").close(),
                 lambda: foreign.execute("ROLLBACK").close(),
-                refusals=2 * CLIENTS + 1,
+                refusals=CLIENTS + 1,
             )
