@@ -67,7 +67,7 @@ def _take(place: Place, paths: Mapping[str, str]) -> None:
             page.goto(path)
             _come_to_rest(page)
             page.screenshot(path=file, full_page=True, animations="disabled")
-            print(f"{file.relative_to(FOLDER.parents[1])}: {file.stat().st_size // 1024} KiB")  # noqa: T201
+            print(f"{file.relative_to(FOLDER.parents[1])}: {file.stat().st_size // 1024} KiB")
 
 
 def _come_to_rest(page: Page) -> None:

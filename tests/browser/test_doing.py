@@ -36,8 +36,10 @@ def owed(place: Place, subscriber_id: str, jobs: int) -> list[str]:
     for number in range(jobs):
         place.api.submit("flux-dev", f"number {number}", provider="acedata")
     return eventually(
-        lambda: len(dead := place.api.all("/deliveries", subscriber_id=subscriber_id, status="dead")) == jobs
-        and [str(one["id"]) for one in dead]
+        lambda: (
+            len(dead := place.api.all("/deliveries", subscriber_id=subscriber_id, status="dead")) == jobs
+            and [str(one["id"]) for one in dead]
+        )
     )
 
 
@@ -121,10 +123,11 @@ def test_a_subscriber_from_the_form_to_a_passing_test(page: Page, watch: Watch, 
 
 def test_a_new_job_from_the_form(page: Page, place: Place) -> None:
     page.goto("/new-job")
+    page.get_by_label("Prompt").fill("a paper boat")
     page.get_by_role("combobox", name="Model", exact=True).select_option("dashscope:flux-schnell")
     expect(page).to_have_url(f"{place.url}/new-job?use=dashscope%3Aflux-schnell")
     expect(page.get_by_text("which is not dashscope's own address")).to_be_visible()
-    page.get_by_label("Prompt").fill("a paper boat")
+    expect(page.get_by_label("Prompt")).to_have_value("a paper boat")
     page.get_by_role("textbox", name="Metadata").fill("customer=7")
     page.get_by_role("button", name="Submit the job").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("succeeded")

@@ -18,7 +18,7 @@ from builders import (
     subscribed,
     succeeded,
 )
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, event, update
 from sqlalchemy import text as sql
 
 from ledger import search
@@ -143,7 +143,7 @@ async def test_filters_hold_for_whatever_is_found(ledger: Ledger, clock: FakeClo
 
 async def test_a_look_ends_somewhere_and_its_cursor_goes_on(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "LOOKED_AT", 4)
-    ids = [await prompted(ledger, "needle" if number % 5 == 0 else "hay") for number in range(11)]
+    ids = [await prompted(ledger, "needle" if number in (0, 6, 10) else "hay") for number in range(11)]
     first = await hits(ledger, "needle")
     assert (first.ids, first.looked_at, first.back_to) == ([ids[10]], 4, NOW)
     assert first.next_cursor is not None
@@ -152,7 +152,25 @@ async def test_a_look_ends_somewhere_and_its_cursor_goes_on(ledger: Ledger, monk
         more = await hits(ledger, "needle", cursor=cursor)
         assert more.looked_at <= 4
         seen, cursor, looks = [*seen, *more.ids], more.next_cursor, looks + 1
-    assert (seen, looks) == ([ids[10], ids[5], ids[0]], 3)
+    assert (seen, looks) == ([ids[10], ids[6], ids[0]], 3)
+
+
+async def test_the_database_is_asked_for_no_more_than_is_looked_at(ledger: Ledger) -> None:
+    sent: list[tuple[str, Any]] = []
+
+    def look(connection: Connection) -> None:
+        def keep(connection: Connection, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+            sent.append((statement, parameters))
+
+        event.listen(connection, "before_cursor_execute", keep)
+        search.find(connection, "a fox", Filter(status="queued"), cursor=None, limit=50)
+        search.find(connection, None, EVERY, cursor=None, limit=50)
+        event.remove(connection, "before_cursor_execute", keep)
+
+    await ledger.read(look)
+    looks = [parameters for statement, parameters in sent if "task_id =" not in statement and "LIMIT" in statement]
+    assert len(looks) == 2
+    assert all(search.LOOKED_AT + 1 in tuple(parameters) for parameters in looks)
 
 
 async def test_a_full_page_ends_a_look_at_once(ledger: Ledger) -> None:

@@ -45,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = _played(asked, rows)
     except KeyboardInterrupt:
+        # If it came while Python ran a text, as the making of a dataclass does, `python -m` would take it for unhandled
+        # and end by SIGINT, until another text has run.
+        exec("")
         print("Interrupted: this is what was done until then.", file=sys.stderr)
     if rows:
         _show(rows, asked.sabotage)

@@ -53,6 +53,23 @@ def test_the_command_writes_its_table_and_fails_where_a_rule_is_broken(tmp_path:
         assert "1 to play, each at least once: at least 0.1 minutes" in ended.stderr
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_command_says_what_it_did_and_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
+    found = tmp_path / "found.json"
+    with begun(tmp_path, "--scenario=kill", f"--json={found}") as command:
+        servers = eventually(lambda: children(command.pid), 60)
+        command.send_signal(number)
+        said, _ = command.communicate(timeout=60)
+    assert command.returncode == 128 + number
+    assert "not judged" in said
+    document = json.loads(found.read_text())
+    assert document["interrupted"] is True
+    assert [row["judged"] for row in document["rows"]] == [False]
+    # One that began while its parent ended is ended by the system, a moment later.
+    eventually(lambda: not any(running(pid) for pid in servers), 30)
+    assert not list(tmp_path.glob("postback-torture-*"))
+
+
 def test_servers_die_with_a_command_that_is_killed(tmp_path: Path) -> None:
     with begun(tmp_path, "--scenario=kill") as command:
         eventually(lambda: list(tmp_path.glob("postback-torture-*/home/postback.sqlite3")), 60)
