@@ -8,15 +8,17 @@ from sqlalchemy import Connection, Row
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ledger import deliveries, notifications, subscribers
+from ledger import deliveries, lanes, notifications, subscribers
 from ledger.deliveries import Filter
 from ledger.errors import Damaged, NotFound
+from ledger.lane import Lane
 from ledger.lifecycle import DELIVERY
 from ledger.pages import Page as Part
 from ledger.salvage import Wreck
 from postback.api import requests
 from postback.api.deliveries import again
 from postback.dashboard import forms, phases, reading
+from postback.dashboard.holding import hold
 from postback.dashboard.page import Page
 from postback.dashboard.shell import draw, see_other
 from postback.house import House
@@ -49,6 +51,7 @@ class _Seen:
     attempts: Sequence[Row[Any] | Wreck]
     notification: Row[Any] | None
     subscriber: Row[Any] | None
+    lane: Lane | None
 
 
 async def find(house: House, request: Request) -> Response:
@@ -60,13 +63,15 @@ async def find(house: House, request: Request) -> Response:
         job_id=requests.text(request, "job_id") or None,
         notification_id=requests.text(request, "notification_id") or None,
     )
-    page, known = await house.ledger.read(_list, wanted, cursor, limit)
+    page, known, queues = await house.ledger.read(_list, wanted, cursor, limit)
+    now = house.ledger.clock()
     return draw(
         house,
         request,
         "deliveries.html",
         page=page,
         known=known,
+        holds={row.id: hold(row, queues.get(row.lane), now) for row in page.data},
         cursor=cursor,
         wanted=wanted,
         statuses=tuple(DELIVERY),
@@ -89,6 +94,7 @@ async def show(house: House, request: Request) -> Response:
         attempts=[shown(one) for one in seen.attempts],
         earlier=max(0, row.attempt_count - len(seen.attempts)),
         held=row.status == "delivering",
+        hold=hold(row, seen.lane, house.ledger.clock()),
     )
 
 
@@ -118,10 +124,11 @@ def shown(attempt: Row[Any] | Wreck) -> Shown:
 
 def _list(
     connection: Connection, wanted: Filter, cursor: str | None, limit: int
-) -> tuple[Part[Row[Any]], dict[str, Row[Any]]]:
+) -> tuple[Part[Row[Any]], dict[str, Row[Any]], dict[str, Lane]]:
     page = deliveries.find(connection, wanted, cursor=cursor, limit=limit)
-    ids = {row.subscriber_id for row in page.data}
-    return page, subscribers.named(connection, ids | ({wanted.subscriber_id} if wanted.subscriber_id else set()))
+    ids = {row.subscriber_id for row in page.data} | ({wanted.subscriber_id} if wanted.subscriber_id else set())
+    queues = lanes.get(connection, {row.lane for row in page.data if row.status == "pending"})
+    return page, subscribers.named(connection, ids), queues
 
 
 def _look(connection: Connection, delivery_id: str) -> _Seen:
@@ -131,6 +138,7 @@ def _look(connection: Connection, delivery_id: str) -> _Seen:
         deliveries.latest_attempts(connection, delivery_id, SHOWN_ATTEMPTS),
         _notification(connection, row.notification_id),
         subscribers.named(connection, [row.subscriber_id]).get(row.subscriber_id),
+        lanes.get(connection, [row.lane]).get(row.lane),
     )
 
 

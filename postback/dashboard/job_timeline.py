@@ -13,6 +13,7 @@ from ledger.clock import parse_rfc3339, rfc3339
 from ledger.dossier import BODY, Dossier
 from ledger.lifecycle import OPEN_DELIVERY
 from postback.dashboard import curl, reading, words
+from postback.dashboard.holding import Hold, hold
 from receiver.advice import advise
 from receiver.payload import fit
 from receiver.redaction import BLANK
@@ -73,8 +74,7 @@ class Sending:
     left_out: int
     advice: str | None
     curl: str | None
-    held: str | None
-    held_until: int | None
+    held: Hold | None
 
     @property
     def is_open(self) -> bool:
@@ -156,18 +156,8 @@ def _sending(row: Row[Any], dossier: Dossier, now: int) -> Sending:
         row.attempt_count - len(tried),
         None if last is None or row.status == "delivered" else advise(last.error_class, last.status_code, last.error),
         _curl(row, last, dossier),
-        *_held(row, dossier, now),
+        hold(row, dossier.lanes.get(row.lane), now),
     )
-
-
-def _held(row: Row[Any], dossier: Dossier, now: int) -> tuple[str | None, int | None]:
-    lane = dossier.lanes.get(row.lane)
-    if lane is None or row.status != "pending":
-        return None, None
-    until = lane.paused_until if lane.paused_until is not None and lane.paused_until > now else None
-    if lane.probing:
-        return f"held back: {lane.failures} attempts in a row failed there, so one at a time is tried", until
-    return (None, None) if until is None else ("held back: it was asked there to slow down", until)
 
 
 def _tries(row: Row[Any], tried: Sequence[Row[Any]]) -> list[Try]:

@@ -10,7 +10,7 @@ from builders import calls_back, execute, pending, succeeded
 from sqlalchemy import update
 
 from ledger.clock import HOUR, SECOND
-from ledger.schema import attempts, deliveries
+from ledger.schema import attempts, deliveries, lanes
 from postback.dashboard import phases
 from tests.api.stage import Stage
 from tests.api.test_deliveries import owe, tried
@@ -115,6 +115,17 @@ async def test_one_that_waits_is_sent_now(stage: Stage, browser: httpx.AsyncClie
     answer = await browser.post(f"/deliveries/{delivery}/redeliver", data={"at_once": "1"})
     assert answer.status_code == 303
     await tried(stage, "delivered", status_code=204)
+
+
+async def test_one_that_is_held_back_says_so(stage: Stage, browser: httpx.AsyncClient) -> None:
+    await stage.listener()
+    delivery_id = await owe(stage)
+    held = {"paused_until": stage.clock() + HOUR}
+    await stage.ledger.write(lambda connection, _: connection.execute(update(lanes).values(held)).close())
+    for path in ("/deliveries", f"/deliveries/{delivery_id}"):
+        page = await shown(browser, path)
+        assert "held back: it was asked there to slow down" in page
+        assert "due now" not in page
 
 
 async def test_who_may_only_look_changes_nothing(stage: Stage) -> None:
