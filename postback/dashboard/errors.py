@@ -14,7 +14,7 @@ _FOR_PROGRAMS = ("/v1/", "/callbacks/")
 def is_for_person(request: Request) -> bool:
     """Whether a browser asks for a page of ours, or for what nobody answers at all."""
     endpoint = request.scope.get("endpoint")
-    ours = isinstance(endpoint, Door) or (endpoint is None and not request.url.path.startswith(_FOR_PROGRAMS))
+    ours = isinstance(endpoint, Door) or (endpoint is None and not request.scope["path"].startswith(_FOR_PROGRAMS))
     return ours and "text/html" in request.headers.get("accept", "")
 
 

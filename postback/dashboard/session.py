@@ -60,4 +60,4 @@ def _is_https(house: House, request: Request) -> bool:
     """
     public = urlsplit(house.settings.public_url)
     at_public = request.headers.get("host", "").lower() == public.netloc.rpartition("@")[2].lower()
-    return request.url.scheme == "https" or (public.scheme == "https" and at_public)
+    return request.scope["scheme"] == "https" or (public.scheme == "https" and at_public)

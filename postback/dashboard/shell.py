@@ -68,10 +68,16 @@ def secure(response: Response) -> Response:
     return response
 
 
+def path_of(request: Request) -> str:
+    """The path that was asked for."""
+    path: str = request.scope["path"]
+    return path
+
+
 def address(request: Request) -> str:
     """The path and query that were asked for."""
-    query = request.url.query
-    return request.url.path + (f"?{query}" if query else "")
+    query = request.scope["query_string"].decode("latin-1")  # it need not be UTF-8
+    return path_of(request) + (f"?{query}" if query else "")
 
 
 def _common(house: House, request: Request) -> dict[str, Any]:
@@ -87,7 +93,7 @@ def _common(house: House, request: Request) -> dict[str, Any]:
 
 
 def _current(request: Request, path: str) -> bool:
-    asked = request.url.path
+    asked = path_of(request)
     return asked == path or (path != "/" and asked.startswith(f"{path}/"))
 
 
@@ -97,7 +103,7 @@ def _url_with(request: Request) -> Callable[..., str]:
     def url_with(**changes: object) -> str:
         query = {**request.query_params, **changes}
         kept = {name: str(value) for name, value in query.items() if value not in (None, "")}
-        return request.url.path + (f"?{urlencode(kept)}" if kept else "")
+        return path_of(request) + (f"?{urlencode(kept)}" if kept else "")
 
     return url_with
 

@@ -1,5 +1,6 @@
 """Bugs to plant, one for each target, so that each can be seen to find something."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -7,16 +8,17 @@ from typing import Any
 def _nan_is_a_number() -> None:
     from providers import jsontext
 
-    jsontext._constant = float  # type: ignore[assignment]
+    reader = json.JSONDecoder(object_pairs_hook=jsontext._object, parse_constant=float, parse_float=jsontext._float)
+    jsontext._decode = reader.decode
 
 
 def _the_beginning_of_a_signature_is_enough() -> None:
-    from itsdangerous.signer import HMACAlgorithm
+    from itsdangerous.signer import SigningAlgorithm
 
-    def verify(self: HMACAlgorithm, key: bytes, value: bytes, sig: bytes) -> bool:
+    def verify(self: SigningAlgorithm, key: bytes, value: bytes, sig: bytes) -> bool:
         return sig[:16] == self.get_signature(key, value)[:16]
 
-    HMACAlgorithm.verify_signature = verify  # type: ignore[method-assign]
+    SigningAlgorithm.verify_signature = verify  # type: ignore[method-assign]
 
 
 def _a_limit_is_a_number() -> None:
