@@ -60,7 +60,7 @@ ANSWERS = st.builds(
 
 
 @EVERY_PROVIDER
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(answer=ANSWERS)
 def test_answers(provider: Provider, answer: Answer) -> None:
     assert isinstance(provider.read_submit(answer), Reading | Refusal)
@@ -73,7 +73,7 @@ def test_answers(provider: Provider, answer: Answer) -> None:
 
 
 @EVERY_PROVIDER
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(body=BODIES)
 def test_callbacks(provider: Provider, body: bytes) -> None:
     try:
@@ -86,7 +86,7 @@ def test_callbacks(provider: Provider, body: bytes) -> None:
 
 
 @EVERY_PROVIDER
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     model=st.text(max_size=10) | st.sampled_from(["flux-dev", "wan2.6-image"]),
     fields=st.dictionaries(NAMES, VALUES, max_size=4),
