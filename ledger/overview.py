@@ -21,7 +21,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from ledger import ids, lanes
+from ledger import ids, lanes, trials
 from ledger.columns import in_states
 from ledger.lane import SUSPECT
 from ledger.lifecycle import OPEN_DELIVERY, WATCHED_JOB
@@ -92,7 +92,7 @@ def jobs_by_state(connection: Connection, states: Sequence[str], since: int = 0)
 
 
 def deliveries_by_state(connection: Connection, states: Sequence[str]) -> dict[str, Count]:
-    """How many deliveries are in each of these states."""
+    """How many deliveries are in each of these states; trials that failed are not among the dead."""
     found = _counted(connection, _counting(deliveries, deliveries.c.status, tuple(states)), "")
     return {state: found.get((state, state), NONE) for state in states}
 
@@ -173,7 +173,7 @@ _FAILING = (
 )
 _NEWEST_DEAD = (
     select(deliveries.c.subscriber_id)
-    .where(deliveries.c.status == "dead")
+    .where(deliveries.c.status == "dead", trials.no_trial())
     .order_by(deliveries.c.id.desc())
     .limit(LOOKED_AT + 1)
     .subquery("newest")
@@ -193,7 +193,9 @@ def _counting(table: Table, by: Column[Any], states: tuple[str, ...]) -> Compoun
     """Each state by itself, so that each begins at its own place in the index and ends when there is enough."""
     parts = []
     for state in states:
-        begun = (in_states(table, state), table.c.id >= bindparam("first"))
+        begun = [in_states(table, state), table.c.id >= bindparam("first")]
+        if table is deliveries and state == "dead":
+            begun.append(trials.no_trial())
         some = select(table.c.status, by.label("part")).where(*begun).limit(MOST + 1).subquery()
         parts.append(select(*some.c, func.count().label("number")).group_by(*some.c))
     return union_all(*parts)

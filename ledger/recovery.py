@@ -10,14 +10,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
 
-from ledger import ids, lanes, subscribers
+from ledger import ids, lanes, subscribers, trials
 from ledger.audience import Reader
 from ledger.columns import in_states
 from ledger.errors import Refused
 from ledger.job import Job
 from ledger.lifecycle import OPEN_DELIVERY
 from ledger.moment import Moment
-from ledger.outbox import TRIAL, delivery
+from ledger.outbox import delivery
 from ledger.overview import Count
 from ledger.schema import deliveries as table
 from ledger.schema import jobs, notifications
@@ -112,9 +112,10 @@ def count_some(
 def standing(
     connection: Connection, subscriber_id: str, window: Window, looked_at: int = LOOKED_AT
 ) -> tuple[dict[str, int], bool]:
-    """How the newest deliveries of a window are, by state, and whether there are more than were looked at."""
+    """How the newest deliveries of a window are, by state, without trials; and whether there are more than were looked
+    at."""
     query = select(table.c.status).where(table.c.subscriber_id == subscriber_id, table.c.created_at >= window.since)
-    query = query.where(table.c.id > ids.first("dlv", window.since))
+    query = query.where(table.c.id > ids.first("dlv", window.since), trials.no_trial())
     if window.until is not None:
         query = query.where(table.c.created_at < window.until)
     some = query.order_by(table.c.id.desc()).limit(looked_at + 1).subquery()
@@ -178,10 +179,7 @@ def _finished(
 ) -> Select[Any]:
     finished = [status for status in statuses if status not in OPEN_DELIVERY]
     query = query.where(table.c.subscriber_id == subscriber_id, in_states(table, *finished))
-    # Trials are for the moment only.
-    trial = select(notifications.c.id).where(notifications.c.id == table.c.notification_id)
-    trial = trial.where(notifications.c.sequence == TRIAL)
-    query = query.where(table.c.job_id.is_not(None) | ~trial.exists())
+    query = query.where(trials.no_trial())
     # An id is never older than its row, so older rows need not be read to find the window's first.
     query = query.where(table.c.id > (after or ids.first("dlv", window.since)), table.c.created_at >= window.since)
     return query if window.until is None else query.where(table.c.created_at < window.until)

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, update
+from sqlalchemy import ColumnElement, Connection, Row, or_, select, update
 
 from ledger import parcels, subscribers
 from ledger.moment import Moment
-from ledger.outbox import Outbox
-from ledger.schema import deliveries
+from ledger.outbox import TRIAL, Outbox
+from ledger.schema import deliveries, notifications
 
 
 def begin(
@@ -25,3 +25,9 @@ def begin(
     connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(**claimed))
     parcel: Row[Any] = parcels.load(connection, [delivery_id])[0]
     return parcel
+
+
+def no_trial() -> ColumnElement[bool]:
+    """What holds of a delivery that was owed: a trial is for the moment only, and nobody misses it afterwards."""
+    its = select(notifications.c.id).where(notifications.c.id == deliveries.c.notification_id)
+    return or_(deliveries.c.job_id.is_not(None), ~its.where(notifications.c.sequence == TRIAL).exists())

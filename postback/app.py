@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from ledger.errors import KeyReused, LedgerError, NotFound, Refused, Unavailable
 from ledger.pages import BadCursor
-from postback.api import docs
+from postback.api import docs, requests
 from postback.api.calls import CALLS, Call
 from postback.api.headers import BoundedHeaders
 from postback.dashboard import errors
@@ -95,6 +95,8 @@ class _Path:
             )
         if not call.open:
             await _authorize(self._house, request, call)
+        if call.takes is not None:
+            requests.only(request, call.takes)
         if "\x00" in request.path_params.get("id", ""):  # PostgreSQL cannot even be asked
             raise Problem("not-found", "There is nothing here.")
         response = await call.handler(self._house, request)

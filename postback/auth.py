@@ -21,6 +21,12 @@ BELIEVED = 5 * SECOND
 MAX_BELIEVED = 1_024
 """How many keys are remembered at most; beyond that it begins anew."""
 
+_MISSING = (
+    "Send the API key as 'Authorization: Bearer KEY'. The server keeps it in POSTBACK_HOME/api.key "
+    "unless POSTBACK_API_KEY is set."
+)
+_UNKNOWN = "This API key is not known here, or it was revoked."
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -62,14 +68,10 @@ class Callers:
     async def of_header(self, authorization: str) -> Caller:
         """Who sends that `Authorization`. Raises `Problem`."""
         scheme, _, key = authorization.partition(" ")
-        caller = await self.of_key(key.strip()) if scheme.lower() == "bearer" else None
+        key = key.strip() if scheme.lower() == "bearer" else ""
+        caller = await self.of_key(key) if key else None
         if caller is None:
-            raise Problem(
-                "unauthorized",
-                "Send the API key as 'Authorization: Bearer KEY'. The server keeps it in POSTBACK_HOME/api.key "
-                "unless POSTBACK_API_KEY is set.",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
+            raise Problem("unauthorized", _UNKNOWN if key else _MISSING, headers={"WWW-Authenticate": "Bearer"})
         return caller
 
     async def of_key(self, key: str) -> Caller | None:

@@ -17,7 +17,7 @@ from ledger.ledger import Ledger, open_database
 from ledger.recording import record
 from ledger.sqlite import SqliteDatabase
 from ledger.tokens import CallbackTokens
-from postback import dispatching, keyfiles
+from postback import dispatching, installation, keyfiles
 from postback.alarm import Alarm
 from postback.auth import Callers
 from postback.clients import open_clients
@@ -65,6 +65,7 @@ class House:
         self.roles = roles
         self.ledger = ledger
         self.keys = keys
+        self.mark = installation.mark(keys)
         self.api_key = api_key
         self.callers = Callers(ledger, api_key)
         self.cookies = SessionCookies(keys, ledger.clock, api_key)

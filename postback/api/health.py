@@ -9,8 +9,8 @@ from receiver.problems import Problem
 
 
 async def healthz(house: House, request: Request) -> Response:
-    """The process is up."""
-    return JSONResponse({"status": "ok"})
+    """The process is up, and of which installation it is."""
+    return JSONResponse({"status": "ok"}, headers=house.mark)
 
 
 async def readyz(house: House, request: Request) -> Response:

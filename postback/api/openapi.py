@@ -136,6 +136,7 @@ def _responses(call: Call) -> dict[str, Any]:
     responses = {str(call.status): answer}
     statuses = {*call.problems, *(() if call.open else (401, 403, 503))}
     statuses |= {400} if call.paged else set()
+    statuses |= {422} if call.takes is not None else set()
     statuses |= {400, 413, 415} if call.body is not None else set()
     for status in sorted(statuses):
         content = {"application/problem+json": {"schema": _ref(models.Problem)}}

@@ -57,6 +57,15 @@ def traceparent(request: Request) -> str | None:
     return traces.read(request.headers.getlist("traceparent"))
 
 
+def only(request: Request, names: Collection[str]) -> None:
+    """Raises `Problem` for a query parameter with another name: a filter that is misspelt must not give everything."""
+    taken = f"it takes {', '.join(names)}" if names else "it takes none"
+    unknown = [name for name in request.query_params if name not in names]
+    if unknown:
+        errors = [{"parameter": name, "detail": f"this call has no such parameter; {taken}"} for name in unknown]
+        raise Problem("invalid", f"{unknown[0]}: {errors[0]['detail']}.", errors=errors)
+
+
 def page_of(request: Request) -> tuple[str | None, int]:
     """The `cursor` and `limit` of a list. Raises `Problem`."""
     text = request.query_params.get("limit", str(DEFAULT_LIMIT))

@@ -158,6 +158,11 @@ class Client:
         )
 
     def _unreachable(self, error: Exception) -> CommandFailed:
+        if isinstance(error, httpx.ReadError | httpx.RemoteProtocolError):
+            return CommandFailed(
+                f"the connection to {self._url} broke off\nIs the server running? Start it with: postback serve",
+                ExitCode.UNREACHABLE,
+            )
         return CommandFailed(
             f"no server answers at {self._url} ({error}). Is it running? Start it with: postback serve",
             ExitCode.UNREACHABLE,
@@ -167,12 +172,19 @@ class Client:
         problem = self._object(response)
         message = _problem_text(problem) or f"the server answered {response.status_code}"
         match response.status_code:
-            case 401 | 403 if self._key.value is None:
+            case 401 | 403 if not self._key.value:
                 return CommandFailed(
                     f"{message}\nNo API key was found in {self._key.place}. Look where it is with: postback config",
                     ExitCode.NOT_ALLOWED,
                 )
-            case 401 | 403:
+            case 401:
+                return CommandFailed(
+                    f"{self._url} does not know the API key of {self._key.place}, or it was revoked.\n"
+                    "See where settings come from with: postback config. Whoever has an admin key can make another:\n"
+                    "  postback keys create NAME --scope admin",
+                    ExitCode.NOT_ALLOWED,
+                )
+            case 403:
                 return CommandFailed(f"{message}\nThe API key came from {self._key.place}", ExitCode.NOT_ALLOWED)
             case 404:
                 return CommandFailed(f"{message}{_where(response.url.path)}", ExitCode.NOT_FOUND)

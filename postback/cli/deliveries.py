@@ -1,13 +1,17 @@
 """`postback deliveries`: getting notifications to subscribers."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from postback.cli import completion, output
+from postback.cli.errors import CommandFailed, ExitCode
 from postback.cli.options import Cursor, Json, Limit
 from postback.cli.session import connect
+
+if TYPE_CHECKING:
+    from postback.cli.client import Client
 
 app = typer.Typer(help="Inspect deliveries and send them again.", no_args_is_help=True)
 
@@ -112,12 +116,22 @@ def redeliver(
 ) -> None:
     """Send a finished delivery again, on a fresh schedule."""
     with connect(context) as api:
-        delivery = api.post("deliveries", delivery_id, "redeliver", body={"at_once": True} if now else None)
+        try:
+            delivery = api.post("deliveries", delivery_id, "redeliver", body={"at_once": True} if now else None)
+        except CommandFailed as failure:
+            if failure.exit_code == ExitCode.FAILED and not now and _is_pending(api, delivery_id):
+                raise CommandFailed(f"{delivery_id} is still being sent by itself. To try it now, add --now") from None
+            raise
     if as_json:
         output.print_json(delivery)
         return
     output.print_table({"ID": "id", "STATUS": "status"}, [delivery])
     output.say(f"Follow it with: postback deliveries show {delivery_id}")
+
+
+def _is_pending(api: "Client", delivery_id: str) -> bool:
+    status: str = api.get("deliveries", delivery_id)["status"]
+    return status == "pending"
 
 
 def print_delivery(delivery: Mapping[str, Any], *, verbose: bool = False) -> None:
@@ -129,11 +143,11 @@ def print_delivery(delivery: Mapping[str, Any], *, verbose: bool = False) -> Non
     output.print_heading("Attempts")
     output.print_table(_ATTEMPT_COLUMNS, [_row(attempt) for attempt in attempts])
     for attempt in attempts:
-        if verbose:
-            output.print_details({f"response to {attempt['number']}": attempt["response_excerpt"]})
         if verbose or attempt["error_class"]:
             _print_headers(f"Attempt {attempt['number']}: sent", attempt["request_headers"])
             _print_headers(f"Attempt {attempt['number']}: answered", attempt["response_headers"])
+        if verbose:
+            output.print_details({f"response to {attempt['number']}": attempt["response_excerpt"]})
 
 
 def _row(attempt: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """`postback jobs`: the image jobs."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from postback.cli import completion, output
-from postback.cli.options import Cursor, Json, Limit, Since, Yes
+from postback.cli.options import Cursor, Json, Limit, Since, Yes, confirm
 from postback.cli.session import connect
 from postback.cli.watch import watch
 
@@ -129,8 +128,7 @@ def save(
 @app.command()
 def delete(context: typer.Context, job_id: JobId, yes: Yes = False, as_json: Json = False) -> None:
     """Erase a finished job with its prompt, callbacks and images."""
-    if not yes and sys.stdin.isatty():
-        typer.confirm(f"Erase {job_id} with its prompt, callbacks and images?", abort=True, err=True)
+    confirm(f"Erase {job_id} with its prompt, callbacks and images?", yes)
     with connect(context) as api:
         answer = api.delete("jobs", job_id)
     if as_json:

@@ -1,12 +1,11 @@
 """`postback keys`: named API keys. `postback sign-in`: a link to the dashboard."""
 
-import sys
 from typing import Annotated
 
 import typer
 
 from postback.cli import output
-from postback.cli.options import Cursor, Json, Limit, Yes
+from postback.cli.options import Cursor, Json, Limit, Yes, confirm
 from postback.cli.session import connect, session_of
 
 app = typer.Typer(help="Make named API keys, see their last use, and revoke them.", no_args_is_help=True)
@@ -20,6 +19,12 @@ _COLUMNS = {
     "REVOKED": "revoked_at",
 }
 
+_MAY = {
+    "read": "look at everything",
+    "submit": "submit and cancel jobs, and look at everything",
+    "admin": "do everything",
+}
+
 
 @app.command()
 def create(
@@ -31,6 +36,7 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Make an API key. It is shown this once, and kept nowhere."""
+    _check(scope)
     with connect(context) as api:
         key = api.post("keys", body={"name": name, "scope": scope})
     if as_json:
@@ -40,11 +46,9 @@ def create(
     output.say(f"{key['id']} may {_MAY[key['scope']]}. Keep its text: it is not shown again.")
 
 
-_MAY = {
-    "read": "look at everything",
-    "submit": "submit and cancel jobs, and look at everything",
-    "admin": "do everything",
-}
+def _check(scope: str | None) -> None:
+    if scope is not None and scope not in _MAY:
+        raise typer.BadParameter(f"there is no scope {scope!r}; choose read, submit or admin", param_hint="--scope")
 
 
 @app.command("list")
@@ -63,8 +67,7 @@ def revoke(
     as_json: Json = False,
 ) -> None:
     """Revoke an API key, for good; who signed in to the dashboard with it is signed out."""
-    if not yes and sys.stdin.isatty():
-        typer.confirm(f"Revoke {key_id}?", abort=True, err=True)
+    confirm(f"Revoke {key_id}?", yes)
     with connect(context) as api:
         answer = api.delete("keys", key_id)
     if as_json:
@@ -80,6 +83,7 @@ def sign_in(
     as_json: Json = False,
 ) -> None:
     """Make a link that signs a browser in to the dashboard, once."""
+    _check(scope)
     with connect(context) as api:
         link = api.post("sign-in-links", body={"scope": scope} if scope else None)
     url = session_of(context).settings().url + link["path"]

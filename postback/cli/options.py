@@ -1,5 +1,6 @@
 """Options that several commands share, and how their texts are read."""
 
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -7,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from postback import durations
+from postback.cli.errors import CommandFailed, ExitCode
 
 MAX_LIMIT = 250
 
@@ -75,8 +77,17 @@ def read_commas(texts: Sequence[str]) -> list[str]:
     return [item.strip() for text in texts for item in text.split(",") if item.strip()]
 
 
+def confirm(question: str, yes: bool) -> None:
+    """Asks before what cannot be undone, unless `--yes` was given. Where nobody can be asked, the command ends."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise CommandFailed("this cannot be undone, and nobody is there to be asked: add --yes", ExitCode.USAGE)
+    typer.confirm(question, abort=True, err=True)
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print the API's JSON.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=MAX_LIMIT, help="How many to list.")]
 Cursor = Annotated[str | None, typer.Option("--cursor", help="Where the page before ended.")]
 Since = Annotated[str | None, typer.Option(parser=_instant, metavar="TIME", help="A time, or 2h for two hours ago.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; needed off a terminal.")]

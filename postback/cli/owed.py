@@ -23,11 +23,18 @@ def ids(api: Api, subscriber_id: str) -> frozenset[str]:
     return frozenset(one["id"] for one in _owed(api, subscriber_id))
 
 
+def newest(api: Api, subscriber_id: str) -> str:
+    """The id of the delivery that a subscriber was owed last, an empty text if there was none."""
+    page = api.get("deliveries", query={"subscriber_id": subscriber_id, "limit": 1})
+    return next((one["id"] for one in page["data"]), "")
+
+
 def follow(
     api: Api,
     subscriber_id: str,
     answer: Mapping[str, Any],
     before: Collection[str],
+    last: str,
     advance: Advance,
     *,
     clock: Callable[[], float],
@@ -35,14 +42,15 @@ def follow(
 ) -> int:
     """Counts until each delivery of a recovery was tried; how many of them wait for another try by then.
 
-    `answer` is that of the recovery, `before` are those that were owed already. What fails is tried again, which may
-    take days: that is not waited for. All times are seconds.
+    `answer` is that of the recovery, `before` are those that were owed already, `last` is the newest that may be part
+    of it: whatever comes meanwhile has a later id. What fails is tried again, which may take days: that is not waited
+    for. All times are seconds.
     """
     total, end = answer["recovered"] + answer["replayed"], answer["last_due_at"]
     done = 0
     while True:
         began = clock()
-        waiting = [one for one in _owed(api, subscriber_id) if one["id"] not in before]
+        waiting = [one for one in _owed(api, subscriber_id) if one["id"] <= last and one["id"] not in before]
         # Times of the API have one length, so that they sort as texts.
         untried = [one for one in waiting if one["status"] == "delivering" or (one["next_attempt_at"] or "") <= end]
         advance(max(0, total - len(untried) - done), total)

@@ -52,10 +52,13 @@ def recover(
     with connect(context) as api, progress.bars() as track:
         moving = track("looking for what to send")
         following = wait and not dry_run
+        last = owed.newest(api, subscriber_id) if following else ""
         before = owed.ids(api, subscriber_id) if following else frozenset()
         answer = api.post("subscribers", subscriber_id, "recover", body=given, patient=True)
         moving(1, 1)
-        waiting = _sent(api, subscriber_id, answer, before, track) if following else None
+        if following and answer["replayed"]:
+            last = owed.newest(api, subscriber_id)  # what it never got becomes owed only now
+        waiting = _sent(api, subscriber_id, answer, before, last, track) if following else None
     if as_json:
         output.print_json(answer)
         return
@@ -67,14 +70,14 @@ def recover(
 
 
 def _sent(
-    api: "Client", subscriber_id: str, answer: Mapping[str, Any], before: Collection[str], track: Track
+    api: "Client", subscriber_id: str, answer: Mapping[str, Any], before: Collection[str], last: str, track: Track
 ) -> int | None:
     """Waits until each was tried; how many wait for another try, None if there was nothing to send."""
     if answer["last_due_at"] is None:
         return None
     bar = track("sending")
     try:
-        return owed.follow(api, subscriber_id, answer, before, bar, clock=time.monotonic, sleep=time.sleep)
+        return owed.follow(api, subscriber_id, answer, before, last, bar, clock=time.monotonic, sleep=time.sleep)
     except KeyboardInterrupt:
         output.say(f"They go on being sent. {_follow(subscriber_id)}")
         raise

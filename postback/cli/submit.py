@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from postback.cli import completion, output
-from postback.cli.errors import CommandFailed
+from postback.cli.errors import CommandFailed, ExitCode
 from postback.cli.options import Json, read_duration, read_pairs
 from postback.cli.session import connect
 from postback.cli.tellings import print_job, print_warnings, say_secret
@@ -135,7 +135,11 @@ def submit(
         submit_file(context, file, as_json)
         return
     if model is None or prompt is None:
-        raise typer.BadParameter("is missing", param_hint="MODEL" if model is None else "PROMPT")
+        raise CommandFailed(
+            f"missing argument {'MODEL' if model is None else 'PROMPT'}. Write for example:\n"
+            f"  postback submit {model or 'flux-schnell'} 'an eagle over the sea'",
+            ExitCode.USAGE,
+        )
     if timeout is not None and not wait:
         raise typer.BadParameter("--timeout needs --wait", param_hint="--timeout")
     if save is not None and not wait:

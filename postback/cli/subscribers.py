@@ -1,14 +1,13 @@
 """`postback subscribers`: the registered webhooks."""
 
 import json
-import sys
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
 from postback.cli import output, recovery, secrets, trials
-from postback.cli.options import Cursor, Json, Limit, Yes
+from postback.cli.options import Cursor, Json, Limit, Yes, confirm
 from postback.cli.panels import Command
 from postback.cli.session import connect
 from postback.cli.subscriber_options import SubscriberId, takes_fields
@@ -88,8 +87,7 @@ def update(
 @app.command()
 def remove(context: typer.Context, subscriber_id: SubscriberId, yes: Yes = False, as_json: Json = False) -> None:
     """Remove a subscriber; what it is still owed is not sent."""
-    if not yes and sys.stdin.isatty():
-        typer.confirm(f"Remove {subscriber_id}?", abort=True, err=True)
+    confirm(f"Remove {subscriber_id}?", yes)
     with connect(context) as api:
         answer = api.delete("subscribers", subscriber_id)
     if as_json:

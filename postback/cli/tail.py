@@ -1,14 +1,18 @@
 """`postback tail`: what happens, a line each, as it happens."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from postback.cli import completion, output
+from postback.cli.errors import CommandFailed
 from postback.cli.feed import Feed
-from postback.cli.options import read_commas
+from postback.cli.options import MAX_LIMIT, read_commas
 from postback.cli.session import connect
+
+if TYPE_CHECKING:
+    from postback.cli.client import Client
 
 
 def tail(
@@ -28,13 +32,15 @@ def tail(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print each notification as a line of JSON.")] = False,
 ) -> None:
-    """Follow what happens, a line for each event, until Ctrl-C.
+    """Follow what happens, a line for each event that is recorded, until Ctrl-C.
 
-    It begins with what happens from now on, and loses nothing when the server is away for a while.
+    It begins with what happens from now on, and loses nothing when the server is away for a while. Steps on the way of
+    a job and events for operators are recorded only if a subscriber listens to them; it says which are not.
     """
     try:
         with connect(context) as api:
-            feed = Feed(api, read_commas(types or ()), greet=_greet, report=output.say)
+            wanted = read_commas(types or ())
+            feed = Feed(api, wanted, greet=lambda: _greet(api, wanted), report=output.say)
             for notification in feed.notifications():
                 if job_id is None or _job_of(notification) == job_id:
                     _print(notification, as_json)
@@ -42,8 +48,31 @@ def tail(
         output.say("Stopped.")
 
 
-def _greet() -> None:
+def _greet(api: "Client", types: Sequence[str]) -> None:
     output.say("Following what happens. Stop with Ctrl-C.")
+    try:
+        events = _unrecorded(api, types)
+    except CommandFailed:
+        return  # it is but a hint
+    if events:
+        output.say(f"Not recorded, for no subscriber listens to them: {', '.join(events)}. To have them, register one:")
+        output.say(f"  postback subscribers add URL {' '.join(f'--event {event}' for event in events)}")
+
+
+def _unrecorded(api: "Client", types: Sequence[str]) -> list[str]:
+    """Of what is followed, the types that are recorded only if somebody wants them, and nobody does."""
+    from ledger.events import ONLY_IF_WANTED, wants
+
+    missing = [event for event in ONLY_IF_WANTED if wants(types or ("*",), event)]
+    cursor = None
+    while missing:
+        page = api.get("subscribers", query={"limit": MAX_LIMIT, "cursor": cursor})
+        for subscriber in page["data"]:
+            missing = [event for event in missing if not wants(subscriber["events"], event)]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    return missing
 
 
 def _job_of(notification: Mapping[str, Any]) -> Any:

@@ -16,6 +16,7 @@ from ledger.pages import Page as Part
 from ledger.verdict import KEPT_COPIES
 from postback.api import requests
 from postback.dashboard import reading
+from postback.dashboard.choices import chosen
 from postback.dashboard.page import Page
 from postback.dashboard.shell import draw
 from postback.house import House
@@ -50,14 +51,24 @@ class _Seen:
 async def find(house: House, request: Request) -> Response:
     """The inbox, newest first."""
     cursor, limit = requests.page_of(request)
+    verdict, error = chosen(request, "verdict", VERDICTS)
     wanted = Filter(
         job_id=requests.text(request, "job_id") or None,
         task_id=requests.text(request, "task_id") or None,
-        verdict=requests.choice(request, "verdict", ("", *VERDICTS)) or None,
+        verdict=verdict,
     )
-    page, accepted = await house.ledger.read(_list, wanted, cursor, limit)
+    page, accepted = _NOTHING if error else await house.ledger.read(_list, wanted, cursor, limit)
     return draw(
-        house, request, "callbacks.html", page=page, accepted=accepted, cursor=cursor, wanted=wanted, verdicts=VERDICTS
+        house,
+        request,
+        "callbacks.html",
+        422 if error else 200,
+        page=page,
+        accepted=accepted,
+        cursor=cursor,
+        wanted=wanted,
+        error=error,
+        verdicts=VERDICTS,
     )
 
 
@@ -85,9 +96,11 @@ async def show(house: House, request: Request) -> Response:
     )
 
 
-def _list(
-    connection: Connection, wanted: Filter, cursor: str | None, limit: int
-) -> tuple[Part[Row[Any]], dict[str, str]]:
+_Listed = tuple[Part[Row[Any]], dict[str, str]]
+_NOTHING: _Listed = Part([], None), {}
+
+
+def _list(connection: Connection, wanted: Filter, cursor: str | None, limit: int) -> _Listed:
     page = callbacks.find(connection, wanted, cursor=cursor, limit=limit)
     repeated = {row.job_id for row in page.data if row.verdict in REPEATS}
     return page, callbacks.accepted_of(connection, repeated)

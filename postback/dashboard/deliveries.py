@@ -18,6 +18,7 @@ from ledger.salvage import Wreck
 from postback.api import requests
 from postback.api.deliveries import again
 from postback.dashboard import forms, phases, reading
+from postback.dashboard.choices import chosen
 from postback.dashboard.holding import hold
 from postback.dashboard.page import Page
 from postback.dashboard.shell import draw, see_other
@@ -57,23 +58,26 @@ class _Seen:
 async def find(house: House, request: Request) -> Response:
     """The list, newest first."""
     cursor, limit = requests.page_of(request)
+    status, error = chosen(request, "status", DELIVERY)
     wanted = Filter(
-        status=requests.choice(request, "status", ("", *DELIVERY)) or None,
+        status=status,
         subscriber_id=requests.text(request, "subscriber_id") or None,
         job_id=requests.text(request, "job_id") or None,
         notification_id=requests.text(request, "notification_id") or None,
     )
-    page, known, queues = await house.ledger.read(_list, wanted, cursor, limit)
+    page, known, queues = _NOTHING if error else await house.ledger.read(_list, wanted, cursor, limit)
     now = house.ledger.clock()
     return draw(
         house,
         request,
         "deliveries.html",
+        422 if error else 200,
         page=page,
         known=known,
         holds={row.id: hold(row, queues.get(row.lane), now) for row in page.data},
         cursor=cursor,
         wanted=wanted,
+        error=error,
         statuses=tuple(DELIVERY),
     )
 
@@ -106,6 +110,10 @@ async def redeliver(house: House, request: Request) -> Response:
     return see_other(f"/deliveries/{delivery_id}", "It is due now, and is being sent.")
 
 
+_Listed = tuple[Part[Row[Any]], dict[str, Row[Any]], dict[str, Lane]]
+_NOTHING: _Listed = Part([], None), {}, {}
+
+
 def shown(attempt: Row[Any] | Wreck) -> Shown:
     """An attempt as a page needs it."""
     if isinstance(attempt, Wreck):
@@ -122,9 +130,7 @@ def shown(attempt: Row[Any] | Wreck) -> Shown:
     )
 
 
-def _list(
-    connection: Connection, wanted: Filter, cursor: str | None, limit: int
-) -> tuple[Part[Row[Any]], dict[str, Row[Any]], dict[str, Lane]]:
+def _list(connection: Connection, wanted: Filter, cursor: str | None, limit: int) -> _Listed:
     page = deliveries.find(connection, wanted, cursor=cursor, limit=limit)
     ids = {row.subscriber_id for row in page.data} | ({wanted.subscriber_id} if wanted.subscriber_id else set())
     queues = lanes.get(connection, {row.lane for row in page.data if row.status == "pending"})

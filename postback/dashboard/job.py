@@ -19,7 +19,7 @@ from ledger.jsontext import compact
 from ledger.lifecycle import DELETABLE_JOB, RESUBMITTABLE_JOB
 from ledger.listing import Artifact, prompt_of
 from postback.api import job_acts
-from postback.dashboard import curl, forms, job_timeline, pictures, shell
+from postback.dashboard import curl, forms, job_diagnosis, job_timeline, pictures, shell
 from postback.dashboard.page import Page
 from postback.dashboard.pictures import Picture
 from postback.house import House
@@ -94,7 +94,8 @@ async def redeliver(house: House, request: Request) -> Response:
 def _draw(house: House, request: Request, found: Dossier) -> Response:
     job = found.job
     hints = [one.removeprefix(HINT) for one in job.warnings if one.startswith(HINT)]
-    delivered = sum(row.status == "delivered" for row in found.deliveries)
+    steps = job_timeline.steps(found, house.ledger.clock())
+    diagnoses = job_diagnosis.diagnose(steps)
     return shell.draw(
         house,
         request,
@@ -110,8 +111,11 @@ def _draw(house: House, request: Request, found: Dossier) -> Response:
         images=_images(house, found),
         billed=(job.usage or {}).get("image_count"),
         failures=_failures(job.metrics or {}),
-        steps=job_timeline.steps(found, house.ledger.clock()),
-        delivered=(delivered, len(found.deliveries)),
+        steps=steps,
+        diagnoses=diagnoses[: job_diagnosis.SHOWN],
+        untold=len(diagnoses[job_diagnosis.SHOWN :]),
+        arrived=_arrived(found.deliveries),
+        tone=job_diagnosis.worst(diagnoses),
         more=found.more,
         curl=curl.submit(house.settings.public_url, job),
         can_cancel=job.status in CANCELABLE,
@@ -124,6 +128,13 @@ def _facts(job: Job) -> list[tuple[str, Any]]:
     took = None if job.finished_at is None else job.finished_at - job.created_at
     rfc3339(job.created_at)  # a time that nobody can have written is damage
     return [("made", job.created_at), ("sent", job.submitted_at), ("ended", job.finished_at), ("took", took)]
+
+
+def _arrived(deliveries: Sequence[Row[Any]]) -> str:
+    """How many deliveries are made, and how many never will be unless somebody sends them again."""
+    states = [row.status for row in deliveries]
+    dead = f", {states.count('dead')} dead" if "dead" in states else ""
+    return f"{states.count('delivered')} of {len(states)} deliveries made{dead}" if states else ""
 
 
 def _images(house: House, found: Dossier) -> list[Image]:

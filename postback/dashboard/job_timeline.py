@@ -51,7 +51,7 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """An attempt, `after` so many milliseconds; `exact` is when it began."""
+    """An attempt, so many milliseconds `after` the one before it began; `exact` is when this one did."""
 
     row: Row[Any]
     exact: str
@@ -177,7 +177,7 @@ def _tries(row: Row[Any], tried: Sequence[Row[Any]]) -> list[Try]:
                 _timing(attempt.timing),
             )
         )
-        before = attempt.started_at + attempt.duration_ms
+        before = attempt.started_at
     return found
 
 

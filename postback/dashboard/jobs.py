@@ -1,6 +1,6 @@
 """`/jobs`: all jobs, newest first, as a table or as a gallery of the images that we kept."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -10,10 +10,11 @@ from starlette.responses import Response
 from ledger import search
 from ledger.jobs import Filter
 from ledger.lifecycle import JOB
-from ledger.listing import Listed, listed
+from ledger.listing import Listed, Missing, listed, missing
 from ledger.search import Hits
 from postback.api import requests
 from postback.dashboard import instants, pictures, shell
+from postback.dashboard.choices import one_of
 from postback.dashboard.page import Page
 from postback.house import House
 from providers import PROVIDERS
@@ -34,8 +35,8 @@ class _Asked:
         self.text = self._given("q", _short)
         self.cursor, self.limit = requests.page_of(request)
         self.filter = Filter(
-            status=self._given("status", lambda value: _one_of(value, JOB)),
-            provider=self._given("provider", lambda value: _one_of(value, PROVIDERS)),
+            status=self._given("status", lambda value: one_of(value, JOB)),
+            provider=self._given("provider", lambda value: one_of(value, PROVIDERS)),
             model=self._given("model", str),
             created_after=self._given("created_after", lambda value: instants.read(value, now)),
             created_before=self._given("created_before", lambda value: instants.read(value, now)),
@@ -57,9 +58,9 @@ class _Asked:
 async def find(house: House, request: Request) -> Response:
     """Some jobs; what to look for is in the URL."""
     asked = _Asked(request, house.ledger.clock())
-    hits, found = Hits(()), list[Listed]()
+    hits, found, failing = Hits(()), list[Listed](), dict[str, Missing]()
     if not asked.errors:
-        hits, found = await house.ledger.read(_look, asked)
+        hits, found, failing = await house.ledger.read(_look, asked)
     view = request.query_params.get("view")
     return shell.draw(
         house,
@@ -67,6 +68,7 @@ async def find(house: House, request: Request) -> Response:
         "jobs.html",
         422 if asked.errors else 200,
         jobs=found,
+        missing=failing,
         hits=hits,
         thumbs={job.id: pictures.shown(house, job.artifacts) for job in found},
         view=view if view in VIEWS else VIEWS[0],
@@ -82,20 +84,14 @@ async def find(house: House, request: Request) -> Response:
     )
 
 
-def _look(connection: Connection, asked: _Asked) -> tuple[Hits, list[Listed]]:
+def _look(connection: Connection, asked: _Asked) -> tuple[Hits, list[Listed], dict[str, Missing]]:
     hits = search.find(connection, asked.text, asked.filter, cursor=asked.cursor, limit=asked.limit)
-    return hits, listed(connection, hits.ids)
+    return hits, listed(connection, hits.ids), missing(connection, hits.ids)
 
 
 def _short(value: str) -> str:
     if len(value) > search.MAX_TEXT:
         raise ValueError(f"at most {search.MAX_TEXT} characters")
-    return value
-
-
-def _one_of(value: str, choices: Mapping[str, object]) -> str:
-    if value not in choices:
-        raise ValueError(f"must be one of {', '.join(choices)}")
     return value
 
 

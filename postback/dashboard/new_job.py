@@ -59,16 +59,17 @@ async def create(house: House, request: Request) -> Response:
     model = (given.get("model", "") if not choice.model else choice.model).strip()
     fields = fields_of(choice.provider, model)
     filled = fill(fields, given)
-    if filled.errors:
-        return _draw(house, request, choice, given, key, errors=filled.errors)
     try:
         asked = _asked(choice.provider, model, filled.input, filled.parameters, filled.metadata)
-        made = await job_acts.submit(house, asked, jobs.prepare(house, asked, key))
+        draft = jobs.prepare(house, asked, key)
+        if filled.errors:
+            return _draw(house, request, choice, given, key, errors=filled.errors)
+        made = await job_acts.submit(house, asked, draft)
     except KeyReused:
         return _draw(house, request, choice, given, _new_key(), says=[REUSED])
     except Problem as problem:
         errors, says = _sorted(problem, fields)
-        return _draw(house, request, choice, given, key, errors=errors, says=says)
+        return _draw(house, request, choice, given, key, errors=errors | filled.errors, says=says)
     return shell.see_other(f"/jobs/{made.job.id}", "The job is recorded and goes out as soon as its pace allows.")
 
 

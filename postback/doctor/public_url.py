@@ -2,7 +2,11 @@
 
 import httpx2 as httpx
 
+from ledger.errors import LedgerError
+from ledger.keys import BadKeys
+from postback import installation
 from postback.doctor.finding import Finding, fail, ok, warn
+from postback.doctor.keys import kept
 from postback.doctor.patient import Patient
 from postback.doctor.wire import NoAnswer, ask, is_loopback
 from postback.setting_types import without_password
@@ -31,7 +35,25 @@ async def check(patient: Patient) -> list[Finding]:
     if not _is_our_404(posted):
         says = f"{shown}/callbacks/… answers HTTP {posted.status_code}, and not as Postback does"
         return [fail(says, _REMEDY)]
-    return [ok(f"{shown} leads here, callbacks too"), *_remarks(url)]
+    return [_whose(patient, shown, health), *_remarks(url)]
+
+
+def _whose(patient: Patient, shown: str, health: httpx.Response) -> Finding:
+    """Whether this installation answered, by the keys that both have: any other answers in the same words."""
+    mark = health.headers.get(installation.HEADER)
+    try:
+        keys = kept(patient)
+    except (LedgerError, BadKeys):
+        keys = None
+    if keys is None or mark is None:
+        missing = "our secret keys are not there" if keys is None else f"it sends no {installation.HEADER} header"
+        return warn(
+            f"Postback answers at {shown}, callbacks too; whether it is this installation cannot be told: {missing}",
+            "run postback doctor with the server's settings; a proxy must keep that header, and an old server has none",
+        )
+    if mark not in keys.fingerprints:
+        return fail(f"{shown} leads to another installation of Postback, or to one with other secret keys", _REMEDY)
+    return ok(f"{shown} leads here, and Postback answers its callbacks")
 
 
 def _is_our_404(answer: httpx.Response) -> bool:

@@ -8,8 +8,9 @@ from sqlalchemy import text
 
 from ledger.clock import SECOND
 from ledger.errors import Unavailable
+from ledger.keys import SecretKeys
 
-from .stage import Stage, problem, served, settings
+from .stage import SECRET_KEYS, Stage, problem, served, settings
 
 pytestmark = pytest.mark.anyio
 
@@ -18,6 +19,12 @@ async def test_a_healthy_process(both: Stage) -> None:
     assert (await both.anyone.get("/healthz")).json() == {"status": "ok"}
     assert (await both.anyone.get("/readyz")).json() == {"status": "ready"}
     assert (await both.anyone.head("/healthz")).status_code == 200
+
+
+async def test_it_says_which_installation_it_is_and_shows_no_key(stage: Stage) -> None:
+    (mark,) = SecretKeys([SECRET_KEYS]).fingerprints
+    assert (await stage.anyone.get("/healthz")).headers["postback-installation"] == mark
+    assert SECRET_KEYS not in mark
 
 
 async def test_a_database_that_cannot_be_written_takes_it_out_of_rotation_until_it_can(

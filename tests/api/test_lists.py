@@ -8,6 +8,7 @@ from builders import NOW, calls_back, draft, failed, pending, succeeded
 
 from ledger import jobs
 from ledger.clock import rfc3339
+from postback.api.calls import CALLS
 
 from .stage import Stage, problem
 
@@ -49,6 +50,22 @@ async def test_a_filter_goes_with_its_cursor(stage: Stage) -> None:
 async def test_empty_lists(stage: Stage) -> None:
     for path in LISTS:
         assert await stage.get(path) == {"data": [], "next_cursor": None}
+
+
+async def test_a_parameter_that_there_is_not_is_422(stage: Stage) -> None:
+    for call in CALLS:
+        if call.method != "GET" or not call.path.startswith("/v1/"):
+            continue
+        path = call.path.replace("{id}", "job_1")
+        query = {"statsu": "failed", "Limit": "1", "": "", "<b>": "x"}
+        document = problem(await stage.client.get(path, params=query), 422, "invalid")
+        assert [error["parameter"] for error in document["errors"]] == list(query), path
+        assert document["detail"].startswith("statsu: this call has no such parameter; it takes ")
+        assert (await stage.client.head(path, params=query)).status_code == 422, path
+    document = problem(await stage.client.get("/v1/notifications?kind=x"), 422, "invalid")
+    assert "it takes job_id, type, limit, cursor" in document["detail"]
+    problem(await stage.client.get("/v1/jobs/job_1?x=1"), 422, "invalid")
+    assert (await stage.client.get("/metrics?x=1")).status_code == 200
 
 
 async def test_a_bad_limit_is_422(stage: Stage) -> None:

@@ -11,13 +11,15 @@ Object.defineProperty(window, "__pwned", {
   set() { console.error("a script of the data ran"); },
 });
 """
-_REFUSED = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
+_REFUSED = re.compile(
+    r"(?:Failed to load resource: the server responded with a status of|Response Status Error Code) (\d+)"
+)
 
 
 class Watch:
     """Collects complaints about all pages of a context. Each test that uses the context ends with `assert_calm`.
 
-    `refusals` are status codes of answers that the test provokes, of which Chromium itself makes a console error.
+    `refusals` are status codes of answers that the test provokes, of which Chromium and htmx make console errors.
     """
 
     def __init__(self, context: BrowserContext, url: str) -> None:

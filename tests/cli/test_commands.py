@@ -102,13 +102,20 @@ def test_a_job_changes(cli: Cli, stub: Stub, verb: str) -> None:
 
 @pytest.mark.parametrize(
     ("line", "call"),
-    [("jobs delete job_1", "DELETE /v1/jobs/job_1"), ("subscribers remove sub_1", "DELETE /v1/subscribers/sub_1")],
+    [
+        ("jobs delete job_1", "DELETE /v1/jobs/job_1"),
+        ("subscribers remove sub_1", "DELETE /v1/subscribers/sub_1"),
+        ("keys revoke key_1", "DELETE /v1/keys/key_1"),
+    ],
 )
-def test_erasing_asks_on_a_terminal(
+def test_what_cannot_be_undone_is_asked_on_a_terminal_and_else_refused(
     cli: Cli, stub: Stub, monkeypatch: pytest.MonkeyPatch, line: str, call: str
 ) -> None:
     stub.answers[call] = [Response(status_code=204)]
-    assert cli(*line.split(), "--json").json == {}
+    refused = cli(*line.split(), "--json")
+    assert (refused.code, refused.out, stub.asked) == (2, "", [])
+    assert "add --yes" in refused.err
+    assert cli(*line.split(), "--yes", "--json").json == {}
     assert len(stub.asked) == 1
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     assert cli(*line.split(), "--yes").code == 0
@@ -149,9 +156,14 @@ def test_a_delivery_and_its_attempts(cli: Cli, stub: Stub) -> None:
 def test_the_headers_of_what_arrived_are_shown_to_who_asks(cli: Cli, stub: Stub) -> None:
     arrived = {**ATTEMPT, "error_class": None, "error": None, "status_code": 200}
     early = {**arrived, "request_headers": None, "response_headers": None, "timing": None}
-    stub.answer("GET /v1/deliveries/dlv_1", {**DELIVERY, "attempts": [early, arrived]})
+    stub.answer("GET /v1/deliveries/dlv_1", {**DELIVERY, "attempts": [early, {**arrived, "number": 2}]})
     assert "shop/2" not in cli("deliveries", "show", "dlv_1").out
-    assert cli("deliveries", "show", "dlv_1", "--verbose").out.count("shop/2") == 1
+    out = cli("deliveries", "show", "dlv_1", "--verbose").out
+    assert out.count("shop/2") == 1
+    places = [
+        out.index(words) for words in ("response to 1", "Attempt 2: sent", "Attempt 2: answered", "response to 2")
+    ]
+    assert places == sorted(places)
 
 
 def test_a_notification(cli: Cli, stub: Stub) -> None:
@@ -168,3 +180,16 @@ def test_redeliver(cli: Cli, stub: Stub) -> None:
     shown = cli("deliveries", "redeliver", "dlv_1")
     assert (shown.code, "pending" in shown.out) == (0, True)
     assert cli("deliveries", "redeliver", "dlv_1", "--json").json["status"] == "pending"
+
+
+def test_redelivering_what_is_still_owed_says_how_in_words_of_the_command_line(cli: Cli, stub: Stub) -> None:
+    stub.refuse("POST /v1/deliveries/dlv_1/redeliver", 409, 'It is pending; {"at_once": true} does not wait.')
+    stub.answer("GET /v1/deliveries/dlv_1", {**DELIVERY, "status": "pending"})
+    shown = cli("deliveries", "redeliver", "dlv_1")
+    assert (shown.code, shown.err) == (
+        1,
+        "Error: dlv_1 is still being sent by itself. To try it now, add --now\n",
+    )
+    stub.answer("GET /v1/deliveries/dlv_1", {**DELIVERY, "status": "dead"})
+    stub.refuse("POST /v1/deliveries/dlv_1/redeliver", 409, "Its subscriber is disabled.")
+    assert cli("deliveries", "redeliver", "dlv_1").err == "Error: Its subscriber is disabled.\n"

@@ -37,11 +37,16 @@ def test_something_else_answers(cli: Cli, stub: Stub) -> None:
     assert "POSTBACK_URL" in shown.err
 
 
-def test_wrong_key(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_key(cli: Cli, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSTBACK_API_KEY", "wrong-key")
     shown = cli("jobs", "list")
     assert shown.code == 4
-    assert shown.err == "Error: A valid API key is needed.\nThe API key came from POSTBACK_API_KEY\n"
+    assert shown.err.startswith(
+        f"Error: {stub.url} does not know the API key of POSTBACK_API_KEY, or it was revoked.\n"
+    )
+    assert "postback config" in shown.err
+    assert "postback keys create NAME" in shown.err
+    assert "wrong-key" not in shown.err
 
 
 def test_no_key(cli: Cli, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
@@ -72,10 +77,10 @@ def test_a_key_that_cannot_be_read(cli: Cli, monkeypatch: pytest.MonkeyPatch, ho
         "jobs show x",
         "jobs cancel x",
         "jobs resubmit x",
-        "jobs delete x",
+        "jobs delete x --yes",
         "subscribers show x",
         "subscribers update x --url https://example.com",
-        "subscribers remove x",
+        "subscribers remove x --yes",
         "subscribers secret x",
         "subscribers rotate-secret x",
         "subscribers test x",
@@ -121,6 +126,15 @@ def test_usage(cli: Cli, stub: Stub, line: str) -> None:
     assert shown.code == 2
     assert shown.out + shown.err
     assert not stub.asked
+
+
+def test_a_missing_argument_is_named_with_an_example(cli: Cli, stub: Stub) -> None:
+    shown = cli("submit")
+    assert (shown.code, shown.err.splitlines()[0]) == (2, "Error: missing argument MODEL. Write for example:")
+    shown = cli("submit", "flux-dev")
+    assert (shown.code, stub.asked) == (2, [])
+    assert "missing argument PROMPT" in shown.err
+    assert "postback submit flux-dev '" in shown.err
 
 
 def test_a_job_is_watched_whatever_its_state(cli: Cli, stub: Stub) -> None:

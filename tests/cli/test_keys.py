@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from .conftest import Cli
 from .samples import page
 from .stub import Stub
@@ -32,11 +34,11 @@ def test_create_wants_a_scope(cli: Cli, stub: Stub) -> None:
     assert "--scope" in shown.err
 
 
-def test_a_refused_scope_is_a_wrong_command_line(cli: Cli, stub: Stub) -> None:
-    stub.refuse("POST /v1/keys", 422, "/scope: Input should be 'read', 'submit' or 'admin'")
-    shown = cli("keys", "create", "x", "--scope", "root")
-    assert shown.code == 2
-    assert "'read', 'submit' or 'admin'" in shown.err
+@pytest.mark.parametrize("line", ["keys create x", "sign-in"])
+def test_a_scope_that_there_is_not_names_those_there_are(cli: Cli, stub: Stub, line: str) -> None:
+    shown = cli(*line.split(), "--scope", "god")
+    assert (shown.code, stub.asked) == (2, [])
+    assert "there is no scope 'god'; choose read, submit or admin" in shown.err
 
 
 def test_list(cli: Cli, stub: Stub) -> None:
@@ -60,7 +62,7 @@ def test_revoke(cli: Cli, stub: Stub) -> None:
     assert (shown.code, shown.out) == (0, "")
     assert shown.err.startswith("key_1 is revoked.")
     assert (stub.last.method, stub.last.path) == ("DELETE", "/v1/keys/key_1")
-    assert cli("keys", "revoke", "key_none").code == 3
+    assert cli("keys", "revoke", "key_none", "--yes").code == 3
 
 
 def test_too_small_a_scope_says_what_to_do(cli: Cli, stub: Stub) -> None:

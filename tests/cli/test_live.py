@@ -1,6 +1,7 @@
 """Following without a terminal: when it is looked again, what is told of changes, how it ends."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -151,12 +152,23 @@ def test_following_until_each_was_tried() -> None:
     def advance(more: int, total: int | None) -> None:
         moved.append((more, total))
 
-    waiting = owed.follow(api, "sub_1", ANSWER, {"old"}, advance, clock=lambda: 0, sleep=slept.append)
+    waiting = owed.follow(api, "sub_1", ANSWER, {"old"}, "old", advance, clock=lambda: 0, sleep=slept.append)
     assert waiting == 1
     assert moved == [(2, 4), (0, 4), (2, 4)]
     assert slept == [owed.PAUSE, owed.PAUSE]
     assert api.queries[1]["cursor"] == "c"
     assert {query["status"] for query in api.queries} == {"pending", "delivering"}
+
+
+def test_what_comes_while_a_recovery_is_followed_is_no_part_of_it(cli: Cli, stub: Stub) -> None:
+    """A recovery of two, both tried in vain by now; a third delivery came meanwhile and failed too."""
+    ours = [{**pending(id, 9), "id": id} for id in ("dlv_1", "dlv_2")]
+    came = pending("dlv_3", 9)
+    stub.answer("GET /v1/deliveries", page(ours[1]), page(), page(), page(came, *ours), page())
+    stub.answer("POST /v1/subscribers/sub_1/recover", {**ANSWER, "recovered": 2, "replayed": 0}, status=202)
+    shown = cli("subscribers", "recover", "sub_1", "--since", "1h", "--wait")
+    assert re.search(r"recovered +2\n", shown.out)
+    assert shown.err.startswith("2 did not arrive yet and are tried again.")
 
 
 def test_following_a_recovery_of_nothing(cli: Cli, stub: Stub) -> None:

@@ -199,7 +199,7 @@ def test_the_bar_of_a_recovery(live: Streaming, env: dict[str, str]) -> None:
     call = "POST /v1/subscribers/sub_1/recover"
     live.answer(call, RECOVERED, status=202)
     soon = {**OWED, "next_attempt_at": RECOVERED["last_due_at"]}
-    live.answer("GET /v1/deliveries", page(), page(), page(soon, soon), page(), page(OWED), page())
+    live.answer("GET /v1/deliveries", page(), page(), page(), page(OWED), page(soon, soon), page(), page(OWED), page())
     with terminal("subscribers", "recover", "sub_1", "--since", "2h", "--wait", env=env) as shown:
         assert shown.ended() == 0
     assert re.search(r"sending +━+.* 4/4", shown.text)

@@ -184,3 +184,10 @@ def test_a_difference_leaves_out_what_is_far_from_it() -> None:
     assert reading.difference(b'{"a": 1, "b": 2}', b'{"b":2,"a":1}') == []
     assert reading.difference(b"\xff", b"{}") is None
     assert reading.difference(b"{}", ("\n" * reading.MAX_LINES).encode()) is None
+
+
+async def test_an_unknown_verdict_is_said_beside_its_field(stage: Stage, browser: httpx.AsyncClient) -> None:
+    answer = await browser.get("/inbox?verdict=bogus&task_id=t-1")
+    assert answer.status_code == 422
+    assert '<p class="error" id="e-verdict">must be one of accepted, ' in answer.text
+    assert 'value="t-1"' in answer.text

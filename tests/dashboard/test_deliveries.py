@@ -70,7 +70,11 @@ async def test_deliveries_are_listed_and_filtered(both: Stage) -> None:
         assert len(listed(await shown(browser, both_of_them))) == 1
         assert second in page
         assert "No delivery is like that." in await shown(browser, "/deliveries?job_id=none")
-        assert (await browser.get("/deliveries?status=odd")).status_code == 422
+        answer = await browser.get("/deliveries?status=odd&job_id=job_7")
+        assert answer.status_code == 422
+        assert '<p class="error" id="e-status">must be one of pending, ' in answer.text
+        assert 'name="job_id" type="text" value="job_7"' in answer.text
+        assert listed(answer.text) == []
         assert (await browser.get("/deliveries/dlv_none")).status_code == 404
 
 

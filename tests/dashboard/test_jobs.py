@@ -6,12 +6,12 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-from builders import NOW, done, execute, pending, queued
+from builders import NOW, done, execute, pending, queued, rows
 from sqlalchemy import text, update
 
-from ledger import search
+from ledger import listing, search
 from ledger.clock import HOUR
-from ledger.schema import jobs
+from ledger.schema import deliveries, jobs
 from tests.api.stage import Stage, problem
 
 from .conftest import browser_at
@@ -200,3 +200,22 @@ async def test_the_api_searches_the_same_way(both: Stage) -> None:
     problem(await both.client.get("/v1/jobs", params={"q": "x" * 201}), 422, "invalid")
     assert (await both.get(f"/v1/jobs/{fox}")) == (await both.get("/v1/jobs", q=fox))["data"][0]
     assert both.clock() > NOW
+
+
+async def test_what_did_not_arrive_is_said_beside_the_state(both: Stage) -> None:
+    async with browser_at(both) as browser:
+        for _ in range(3):
+            await both.listener()
+        job = await done(both.ledger)
+        whole = await done(both.ledger)
+        of_job = [row.id for row in await rows(both.ledger, deliveries) if row.job_id == job.id]
+        changes: list[dict[str, Any]] = [{"status": "dead", "due_at": None}] * 2 + [{"last_error": "HTTP 500"}]
+        for delivery_id, values in zip(of_job, changes, strict=True):
+            await execute(both.ledger, update(deliveries).where(deliveries.c.id == delivery_id).values(**values))
+        error = {"url": None, "error": {"code": "InternalError", "message": "no"}, "artifact": None}
+        await execute(both.ledger, update(jobs).where(jobs.c.id == job.id).values(results=[error]))
+        assert await both.ledger.read(listing.missing, [job.id, whole.id]) == {job.id: listing.Missing(2, 1)}
+        for view, of_images in (("table", ">1 failed<"), ("gallery", ">1 failed image<")):
+            page = await page_of(browser, f"/jobs?view={view}")
+            for hint in (">2 dead<", ">1 failing<", of_images):
+                assert page.count(hint) == 1, (view, hint)

@@ -244,3 +244,11 @@ async def test_who_may_only_look_makes_no_job(stage: Stage) -> None:
 async def test_the_other_address_leads_here(browser: httpx.AsyncClient) -> None:
     answer = await browser.get("/jobs/new")
     assert (answer.status_code, answer.headers["location"]) == (303, PATH)
+
+
+async def test_everything_that_is_wrong_is_said_at_once(stage: Stage, browser: httpx.AsyncClient) -> None:
+    form = await opened(browser, "dashscope:flux-dev")
+    answer = await browser.post(PATH, data=form | {"metadata": "nothing", "parameters.seed": "many"})
+    assert answer.status_code == 422
+    assert set(errors(answer.text)) == {"metadata", "input.prompt", "parameters.seed"}
+    assert await count(stage.ledger, jobs) == 0

@@ -8,9 +8,10 @@ import pytest
 from builders import NOW, calls_back, done, execute, failed, owe, pending, queued
 from sqlalchemy import update
 
+from ledger import trials
 from ledger.clock import HOUR, MINUTE
 from ledger.rates import SAMPLE, Step, Try
-from ledger.schema import jobs, lanes, paces
+from ledger.schema import deliveries, jobs, lanes, paces
 from postback.dashboard import activity
 from tests.api.stage import Stage
 
@@ -151,3 +152,17 @@ def test_a_line_is_broken_where_nothing_happened() -> None:
     drawn = activity.lines(steps, MINUTE)
     assert drawn.most == 100
     assert drawn.low == drawn.high == "M37.5 30.0h2M187.5 0.0L262.5 60.0"
+
+
+async def test_a_test_that_failed_is_nothing_that_is_missing(both: Stage) -> None:
+    async with browser_at(both) as browser:
+        subscriber = await both.listener()
+        await both.ledger.write(trials.begin, subscriber, "postback.ping", {}, MINUTE)
+        await execute(both.ledger, update(deliveries).values(status="dead", due_at=None))
+        page = await shown(browser)
+        assert figure(page, "/deliveries?status=dead") == "0"
+        assert "All subscribers get what they should." in page
+        fields = {"subscriber_id": subscriber, "status": "dead", "since": "1h"}
+        progress = (await browser.get("/deliveries/recover/progress", params=fields)).text
+        assert "<progress" not in progress
+        assert figure(html.unescape(progress), f"/deliveries?subscriber_id={subscriber}&status=dead") == "0"

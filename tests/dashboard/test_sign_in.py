@@ -352,3 +352,8 @@ async def test_a_key_opens_the_api_and_a_cookie_does_not(stage: Stage) -> None:
     async with browser(stage) as client:
         await sign_in(client)
         assert (await client.get("/v1/jobs")).status_code == 401
+
+
+async def test_a_link_that_may_be_no_good_any_more_says_so(browser: httpx.AsyncClient) -> None:
+    page = (await browser.get("/sign-in/nobody-made-this")).text
+    assert "if it was used already, or has expired" in page

@@ -10,10 +10,11 @@ import pytest
 from e2e.wire import Reply, Request, Stage, Wire, reply
 
 from ledger.clock import MINUTE, Clock, system_now
+from ledger.keys import SecretKeys
 from postback import doctor
 from postback.doctor.finding import Finding, Level
 from postback.house import open_house
-from tests.api.stage import settings
+from tests.api.stage import SECRET_KEYS, settings
 
 pytestmark = pytest.mark.anyio
 
@@ -63,7 +64,9 @@ async def made(home: Path, url: str, **changes: Any) -> None:
 async def test_a_database_that_is_well(anyio_backend: str, tmp_path: Path, database_url: str) -> None:
     await made(tmp_path, database_url)
     assert levels(await found(tmp_path, database_url, "database")) == [Level.OK, Level.OK]
-    assert levels(await found(tmp_path, database_url, "keys")) == [Level.OK, Level.OK]
+    keys = await found(tmp_path, database_url, "keys")
+    assert levels(keys) == [Level.OK, Level.OK]
+    assert keys[0].says == "1 secret key, the database's own too"
 
 
 async def test_nothing_is_made_by_looking(anyio_backend: str, tmp_path: Path) -> None:
@@ -167,13 +170,32 @@ async def test_the_public_url(anyio_backend: str, tmp_path: Path, sqlite_url: st
     async def look() -> list[Finding]:
         return await found(tmp_path, sqlite_url, "public url", public_url=front.wire.url)
 
-    assert levels(await look()) == [Level.OK, Level.WARN], "only this machine can reach it"
+    findings = await look()
+    assert levels(findings) == [Level.WARN, Level.WARN], "whose it is; only this machine can reach it"
+    assert "whether it is this installation cannot be told" in findings[0].says
     front.answers["/callbacks/invalid"] = Reply(404, b"<h1>nginx</h1>")
     assert "not as Postback does" in (await look())[0].says
     front.answers["/healthz"] = Reply(302, b"", (("Location", "https://login.example/"),))
     assert "HTTP 302" in (await look())[0].says
     front.wire.close()
     assert levels(await look()) == [Level.FAIL]
+
+
+async def test_whose_postback_the_public_url_leads_to(
+    anyio_backend: str, tmp_path: Path, sqlite_url: str, front: Front
+) -> None:
+    async def look(mark: str, **changes: Any) -> Finding:
+        front.answers["/healthz"] = Reply(200, b"{}", (("Postback-Installation", mark),))
+        return (await found(tmp_path, sqlite_url, "public url", public_url=front.wire.url, **changes))[0]
+
+    (ours,), (other,) = SecretKeys([SECRET_KEYS]).fingerprints, SecretKeys(["of another installation"]).fingerprints
+    assert "leads here" in (await look(ours)).says
+    stranger = await look(other)
+    assert stranger.level is Level.FAIL
+    assert "another installation" in stranger.says
+    assert (await look(ours, secret_keys=f"{SECRET_KEYS},a key that is newer")).level is Level.OK
+    assert "our secret keys are not there" in (await look(ours, secret_keys=None)).says
+    assert not (tmp_path / "secret.keys").exists(), "looking makes no key"
 
 
 async def test_the_server(anyio_backend: str, tmp_path: Path, sqlite_url: str, front: Front) -> None:

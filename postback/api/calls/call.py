@@ -50,6 +50,14 @@ class Call:
     """The scope that the caller's key must have, where it is not the usual one."""
 
     @property
+    def takes(self) -> tuple[str, ...] | None:
+        """The names that its query may hold; None where any other is let be."""
+        if self.method != "GET" or not self.path.startswith("/v1/"):
+            return None
+        named = tuple(query.name for query in self.queries if query.place == "query")
+        return named + (("limit", "cursor") if self.paged else ())
+
+    @property
     def scope(self) -> Scope:
         """The scope that the caller's key must have: to look, `read`; to change something, `admin`."""
         return self.needs or ("read" if self.method == "GET" else "admin")

@@ -85,6 +85,48 @@ async function copy(button) {
 
 const showCopies = () => { for (const button of document.querySelectorAll("[data-copy][hidden]")) button.hidden = false; };
 
+// -- What was refused --------------------------------------------------------------------------------------------------
+
+// Says it where it is seen, wherever the page is scrolled to, until something works again or it is closed.
+function complain(text) {
+  const close = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: "Close" });
+  const note = Object.assign(document.createElement("div"), { className: "note bad" });
+  close.addEventListener("click", () => note.remove());
+  note.setAttribute("role", "alert");
+  note.append(Object.assign(document.createElement("p"), { textContent: text }), close);
+  document.getElementById("trouble").replaceChildren(note);
+}
+
+// The words of the problem document that says what is wrong; a proxy's answer may be anything.
+function wordsOf(request) {
+  try {
+    const { title, detail } = JSON.parse(request.responseText);
+    return [title, detail].filter(Boolean).join(": ") || `The server answered ${request.status}.`;
+  } catch {
+    return `The server answered ${request.status}.`;
+  }
+}
+
+function refused(event) {
+  const gone = event.detail.elt.matches("[data-live]") ? "This page cannot be drawn again. " : "";
+  complain(gone + wordsOf(event.detail.xhr));
+}
+
+function unsent(event) {
+  // A live part asks again by itself, and the button beside it says that nothing is connected.
+  if (!event.detail.elt.matches("[data-live]")) complain("The server cannot be reached. Nothing is known to have been done.");
+}
+
+function answered(event) {
+  if (event.detail.successful) document.getElementById("trouble").replaceChildren();
+}
+
+function startComplaints() {
+  document.body.addEventListener("htmx:responseError", refused);
+  document.body.addEventListener("htmx:sendError", unsent);
+  document.body.addEventListener("htmx:afterRequest", answered);
+}
+
 // -- Live parts -------------------------------------------------------------------------------------------------------
 
 // What a part said when the server last drew it, without what changes by itself.
@@ -132,9 +174,17 @@ function plan(milliseconds) {
   timer ??= setTimeout(refresh, milliseconds);
 }
 
+// What was just done is said long enough to be read; it does not stand there when things have gone on.
+const SAID_MS = 5000;
+
+function forgetSaid() {
+  const said = document.querySelector("main > .said");
+  if (said) setTimeout(() => said.remove(), Math.max(0, SAID_MS - performance.now()));
+}
+
 function beforeSwap(event) {
   const part = event.detail.target;
-  if (!part.matches("[data-live]")) return;
+  if (!part.matches("[data-live]") || !event.detail.shouldSwap) return;
   const page = new DOMParser().parseFromString(event.detail.serverResponse, "text/html");
   const fresh = page.getElementById(part.id);
   if (fresh === null || paused || inUse(part) || essence(fresh) === drawn.get(part.id)) {
@@ -143,6 +193,7 @@ function beforeSwap(event) {
     return;
   }
   drawn.set(part.id, essence(fresh));
+  forgetSaid();
   for (const details of part.querySelectorAll("details[open][id]")) {
     page.getElementById(details.id)?.setAttribute("open", "");
   }
@@ -200,6 +251,7 @@ function startLive() {
 
 document.addEventListener("DOMContentLoaded", () => {
   startTheme();
+  startComplaints();
   startLive();
   showCopies();
   tick();
