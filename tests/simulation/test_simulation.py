@@ -38,7 +38,7 @@ def store() -> Store:
 
 def test_nothing_is_lost_and_nothing_doubled() -> None:
     seen: set[str] = set()
-    for outcome in play_all(range(30)):
+    for outcome in play_all(range(15)):
         assert outcome.violation is None, told(outcome, None)
         seen |= outcome.counts.keys()
     # A run in which nothing goes wrong proves nothing.

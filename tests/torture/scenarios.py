@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from databases import Postgres, postgres_server
 from tests.torture import blows, neighbours
 from tests.torture.judge import Row, judge
 from tests.torture.power import power_cut
+from tests.torture.process import end_stragglers
 from tests.torture.server import PostgresServer
 from tests.torture.world import World, opened
 
@@ -94,8 +95,10 @@ def play(row: Row, seed: str, seconds: float, databases: Databases, *, sabotage:
     """
     scenario = SCENARIOS[row.scenario]
     name, database = row.scenario, row.database
-    with tempfile.TemporaryDirectory(prefix="postback-torture-", ignore_cleanup_errors=True) as made:
-        folder = Path(made)
+    with ExitStack() as stack:
+        made = tempfile.TemporaryDirectory(prefix="postback-torture-", ignore_cleanup_errors=True)
+        folder = Path(stack.enter_context(made))
+        stack.callback(end_stragglers, folder)
         with databases.fresh(database, folder, own=scenario.own_postgres) as (url, server):
             with opened(folder, url, f"{seed}:{name}:{database}", latency=scenario.latency, sabotage=sabotage) as world:
                 world.settings["POSTBACK_SECRET_KEYS"] = SECRET_KEYS
