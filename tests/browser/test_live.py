@@ -92,7 +92,7 @@ def test_a_paused_page_stands_still_and_catches_up(live: Page, place: Place) -> 
 
 
 def test_what_somebody_is_about_to_do_is_not_taken_away(page: Page, place: Place) -> None:
-    job_id = place.api.submit("flux-schnell", "a bridge [delay=3s]", provider="dashscope")["id"]
+    job_id = place.api.submit("flux-schnell", "a bridge [cancelable] [delay=12s]", provider="dashscope")["id"]
     page.goto(f"/jobs/{job_id}")
     page.locator("#cancel summary").click()
     stays(page)
