@@ -219,4 +219,6 @@ def test_ids_are_copied(page: Page, place: Place, ids: Ids) -> None:
     page.goto(f"/jobs/{ids['succeeded']}")
     page.get_by_role("button", name=f"Copy {ids['succeeded']}").first.click()
     expect(page.locator("#announcer")).to_have_text("Copied.")
+    expect(page.get_by_role("button", name="Pause")).to_have_attribute("data-state", "live")
+    expect(page.locator("#announcer")).to_have_text("Copied.")
     assert page.evaluate("navigator.clipboard.readText()") == ids["succeeded"]

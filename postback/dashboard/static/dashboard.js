@@ -226,7 +226,6 @@ function showState() {
   const button = document.getElementById("pause");
   const state = paused ? "paused" : source?.readyState === EventSource.OPEN ? "live" : "connecting";
   if (button.dataset.state === state) return;
-  if (button.dataset.state && state !== "connecting") announce(state === "live" ? "Live updates." : "Updates are paused.");
   button.dataset.state = state;
   button.setAttribute("aria-pressed", String(paused));
   button.title = { live: "Updates as things happen", paused: "Updates are paused", connecting: "Connecting" }[state];
@@ -239,6 +238,8 @@ function startLive() {
   button.addEventListener("click", () => {
     paused = !paused;
     keep("paused", paused ? "1" : "0");
+    // Here and not when the connection opens: that comes at any moment, and would wipe out what was just said.
+    announce(paused ? "Updates are paused." : "Live updates.");
     connect();
   });
   document.addEventListener("visibilitychange", connect);
