@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import structlog
+from sqlalchemy import Connection
 
 from dispatcher.callback import CallbackPoster, callback_url
-from dispatcher.client import TIMEOUT, ProviderClient
+from dispatcher.client import ProviderClient
+from dispatcher.patience import TIMEOUT
 from dispatcher.reach import can_call
 from dispatcher.rhythm import next_poll, next_try
 from ledger import daily, submissions
@@ -18,6 +20,7 @@ from ledger.clock import SECOND
 from ledger.daily import UNCAPPED, Caps
 from ledger.job import Job
 from ledger.ledger import Ledger
+from ledger.moment import Moment
 from ledger.pace import Limits
 from ledger.settler import Settler
 from ledger.submissions import Claimed, Settlement
@@ -82,11 +85,14 @@ class Submitter:
         if not self._released:
             await self._ledger.write(daily.release)  # the caps may be others than those of the process before
             self._released = True
-        await self._ledger.write(submissions.expire)
-        claim = await self._ledger.write(submissions.claim, self._limits, LEASE, self._caps)
+        claim = await self._ledger.write(self._claim)
         for claimed in claim.jobs:
             self._spawn(self._submit(claimed))
         return claim.next_due
+
+    def _claim(self, connection: Connection, moment: Moment) -> submissions.Claim:
+        submissions.expire(connection, moment)
+        return submissions.claim(connection, moment, self._limits, LEASE, self._caps)
 
     async def _submit(self, claimed: Claimed) -> None:
         job = claimed.job

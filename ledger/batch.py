@@ -1,7 +1,7 @@
 """Set-based work from single requests: what arrives while one commit is under way goes into the next one together."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
@@ -17,17 +17,32 @@ O = TypeVar("O")  # noqa: E741
 MAX_SIZE = 128
 MAX_WAITING = 4_096
 
+STEPS, STEP = 5, 0.01
+"""How often, and for how many seconds each, those that wait look whether the others have come."""
+
 
 class Batch(Generic[I, O]):
     """Feeds one query function that takes many items and answers each, in their order.
 
     `work` gets items in the order they came. If it raises for several, each is tried alone: one bad item never
     fails its neighbours.
+
+    `coming` counts the items that are to come soon or wait already: the first of them waits a little for the others,
+    where nothing is lost by that.
     """
 
-    def __init__(self, ledger: Ledger, work: Callable[[Connection, Moment, Sequence[I]], Sequence[O]]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        work: Callable[[Connection, Moment, Sequence[I]], Sequence[O]],
+        *,
+        coming: Callable[[], int] = lambda: 0,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._ledger = ledger
         self._work = work
+        self._coming = coming
+        self._sleep = sleep
         self._waiting: list[tuple[I, asyncio.Future[O]]] = []
         self._turns = Turns(MAX_SIZE)
         self._flush: asyncio.Task[None] | None = None
@@ -61,6 +76,10 @@ class Batch(Generic[I, O]):
             quiet = quiet + 1 if len(self._waiting) == seen else 0
             seen = len(self._waiting)
             await asyncio.sleep(0)
+        for _ in range(STEPS):
+            if self._coming() <= len(self._waiting):
+                break
+            await self._sleep(STEP)
 
     async def _write(self, taken: list[tuple[I, asyncio.Future[O]]]) -> None:
         try:

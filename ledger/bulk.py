@@ -17,8 +17,8 @@ Row = Mapping[str, Any]
 Values = tuple[Any, ...]
 # The names in the statements below are those of our own columns.
 
-SIZES = (256, 64, 16, 4, 1)
-"""Rows a statement: few different ones, so that each stays prepared."""
+MOST = 256
+"""Rows a statement. Fewer sizes would stay prepared, but several statements cost more than preparing one."""
 
 
 def add(connection: Connection, table: Table, rows: Sequence[Row], **same: Any) -> None:
@@ -53,11 +53,8 @@ def change(connection: Connection, table: Table, names: tuple[str, ...], rows: S
 
 
 def _parts(rows: Sequence[Values]) -> Iterator[Sequence[Values]]:
-    start = 0
-    for size in SIZES:
-        while len(rows) - start >= size:
-            yield rows[start : start + size]
-            start += size
+    for start in range(0, len(rows), MOST):
+        yield rows[start : start + MOST]
 
 
 def _values(table: Table, names: tuple[str, ...], rows: Sequence[Values], dialect: Dialect) -> tuple[Any, ...]:
@@ -75,12 +72,10 @@ def _writers(table: Table, names: tuple[str, ...], dialect: Dialect) -> list[tup
     return [(place, process) for place, process in enumerate(found) if process is not None]
 
 
-@lru_cache(maxsize=64)
 def _insert_many(table: Table, names: tuple[str, ...], count: int) -> str:
     return f"INSERT INTO {table.name} ({_quoted(names)}) VALUES {_places(names, count)}"  # noqa: S608
 
 
-@lru_cache(maxsize=64)
 def _update_many(table: Table, names: tuple[str, ...], count: int) -> str:
     key, *others = names
     changes = ", ".join(f'"{name}" = new.column{number}' for number, name in enumerate(others, 2))

@@ -20,9 +20,11 @@ FULL = "the quota of all artifacts together is used up"
 
 _OPEN = in_states(table, *OPEN_ARTIFACT, "discarded")
 _DUE = select(table.c.id).where(_OPEN, table.c.due_at <= bindparam("now")).order_by(table.c.due_at)
+# Materialized, or PostgreSQL may run it again for each row it joins, and take more than the limit.
+_OLDEST = _DUE.limit(bindparam("limit")).with_for_update(skip_locked=True).cte("due").prefix_with("MATERIALIZED")
 _TAKE = (
     update(table)
-    .where(table.c.id.in_(_DUE.limit(bindparam("limit")).with_for_update(skip_locked=True)))
+    .where(table.c.id.in_(select(_OLDEST.c.id)))
     .values(
         status=case((table.c.status == "discarded", "discarded"), else_="copying"),
         due_at=bindparam("lent_until"),

@@ -17,6 +17,7 @@ from ledger.errors import Unavailable
 from ledger.job import Link
 from ledger.ledger import Ledger
 from ledger.moment import Moment
+from ledger.room import Room
 from receiver.download import NotCopied, download
 from receiver.egress import Egress
 from receiver.schedule import JITTER
@@ -34,11 +35,10 @@ COPY_TIMEOUT = 5 * MINUTE
 """A whole try, with redirects and storing."""
 
 LEASE_MARGIN = 15 * SECOND
-MAX_COPIES = 16
-LEAST = 8
-"""How many are claimed at least, unless nothing is being copied: claiming one costs what claiming many does."""
+MAX_COPIES = 64
 
-Spawn = Callable[[Coroutine[Any, Any, None]], None]
+Spawn = Callable[[Coroutine[Any, Any, bool]], None]
+"""Runs a coroutine beside the loop, and calls the loop again when it returns True."""
 
 
 class Archiver:
@@ -75,28 +75,33 @@ class Archiver:
         self._timeout = timeout
         self._on_settled = on_settled
         self._jitter = jitter
-        self._settle = Batch(ledger, self._record)
-        self._busy = 0
+        self._room = Room(MAX_COPIES)
+        # The images of a job are told of together when the last is copied, so the first may wait for the others.
+        self._settle = Batch(ledger, self._record, coming=lambda: self._room.busy)
+        self._full = False
 
     async def run_once(self, now: int) -> int | None:
         """Starts what is due, and returns when it wants to be called again."""
-        room = MAX_COPIES - self._busy
-        if room < LEAST and self._busy:
+        room = self._room.look()
+        self._full = not room
+        if self._full:
             return None  # a copy that ends calls again
         claim = await self._ledger.write(copies.claim, limit=room, lease=self._timeout + LEASE_MARGIN)
-        self._busy += len(claim.rows)
+        self._room.take(len(claim.rows))
+        self._full = len(claim.rows) >= room
         for row in claim.rows:
             self._spawn(self._work(row))
         return claim.next_due
 
-    async def _work(self, row: Any) -> None:
+    async def _work(self, row: Any) -> bool:
         try:
             await (self._discard(row) if row.status == "discarded" else self._copy(row))
         except Unavailable as error:
             # The lease runs out and the artifact is due again.
             log.warning("artifact_not_recorded", artifact_id=row.id, reason=str(error))
         finally:
-            self._busy -= 1
+            again = await self._room.leave(wanted=self._full)
+        return again
 
     async def _copy(self, row: Any) -> None:
         copy, error, final = None, None, False

@@ -14,6 +14,7 @@ from ledger.errors import Unavailable
 from ledger.lane import Circuit
 from ledger.ledger import Ledger
 from ledger.moment import Moment
+from ledger.room import Room
 from ledger.settler import Settler
 from ledger.settling import Settlement
 from ledger.traces import HandOn, Tracer
@@ -71,7 +72,7 @@ class Forwarder:
         self._jitter = jitter
         self._settler = Settler(ledger, self._record, sleep=sleep, jitter=jitter)
         self._circuit = circuit
-        self._busy = 0
+        self._room = Room(MAX_IN_FLIGHT, sleep=sleep)
         self._full = False
         self._crowded: frozenset[str] = frozenset()
 
@@ -80,13 +81,13 @@ class Forwarder:
         holding = self._settler.holding
         if holding:
             log.warning("attempts_held", loop="forwarder", count=holding)
-        room = MAX_IN_FLIGHT - self._busy
+        room = self._room.look()
         # What cannot be recorded is likely to be sent twice: nothing new is begun while something waits for that.
-        self._full = room <= 0 or holding > 0
+        self._full = not room or holding > 0
         if self._full:
             return None  # an attempt that ends calls again
         claim = await self._ledger.write(parcels.claim, limit=room, lease=self._lease)
-        self._busy += len(claim.rows)
+        self._room.take(len(claim.rows))
         self._full = len(claim.rows) >= room
         self._crowded = claim.crowded
         for parcel in claim.rows:
@@ -98,8 +99,8 @@ class Forwarder:
         try:
             await self._attempt(parcel)
         finally:
-            self._busy -= 1
-        return self._full or parcel.lane in self._crowded
+            again = await self._room.leave(wanted=self._full or parcel.lane in self._crowded)
+        return again
 
     async def _attempt(self, parcel: Any) -> None:
         with self._tracer.span("attempt", parcel.traceparent) as span:

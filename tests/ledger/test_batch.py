@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import Connection
 
-from ledger.batch import MAX_SIZE, MAX_WAITING, Batch
+from ledger.batch import MAX_SIZE, MAX_WAITING, STEP, STEPS, Batch
 from ledger.errors import Overloaded, Unavailable
 from ledger.ledger import Ledger
 from ledger.moment import Moment
@@ -82,3 +82,29 @@ async def test_more_than_can_wait_are_refused(ledger: Ledger) -> None:
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert [outcome for outcome in outcomes if isinstance(outcome, Exception)] == [outcomes[-1]]
     assert isinstance(outcomes[-1], Overloaded)
+
+
+async def test_the_first_waits_for_those_that_are_coming(ledger: Ledger) -> None:
+    work, slept, added = Work(), [], []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        added.append(asyncio.create_task(batch.add(len(slept))))
+        await asyncio.sleep(0)
+
+    batch = Batch(ledger, work, coming=lambda: 3, sleep=sleep)
+    assert await batch.add(0) == 0
+    await asyncio.gather(*added)
+    assert work.groups == [[0, 1, 2]]
+    assert slept == [STEP, STEP]
+
+
+async def test_it_does_not_wait_for_ever(ledger: Ledger) -> None:
+    work, slept = Work(), []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    batch = Batch(ledger, work, coming=lambda: 3, sleep=sleep)
+    assert await batch.add(1) == 2
+    assert slept == [STEP] * STEPS

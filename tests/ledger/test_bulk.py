@@ -11,7 +11,7 @@ from ledger.ledger import Ledger
 from ledger.moment import Moment
 from ledger.schema import attempts, callbacks, jobs, notifications
 
-COUNTS = [0, 1, 3, 4, 63, 64, 65, 200]
+COUNTS = [0, 1, 3, 4, 63, 64, 65, 200, 2 * bulk.MOST + 1]
 
 
 def copy(number: int, **changes: Any) -> dict[str, Any]:

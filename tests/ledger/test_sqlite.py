@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import IntegrityError
 
 from ledger import sqlite
 from ledger.errors import CannotOpen, Overloaded, Unavailable
@@ -47,6 +48,19 @@ async def test_writes_that_wait_commit_together(database: SqliteDatabase) -> Non
     assert answers == list(range(200))
     assert await database.read(numbers) == list(range(200))
     assert 1 <= len(commits) <= 3
+
+
+async def test_savepoints_are_for_groups_in_which_something_fails(database: SqliteDatabase) -> None:
+    savepoints: list[str] = []
+    event.listen(database._writing, "savepoint", lambda _, name: savepoints.append(name))
+    await asyncio.gather(*(database.write(lambda c, n=n: add(c, n)) for n in range(5)))
+    assert not savepoints
+    twice = (database.write(lambda c, n=n: add(c, n)) for n in (5, 5, 6))
+    first, second, third = await asyncio.gather(*twice, return_exceptions=True)
+    assert (first, third) == (5, 6)
+    assert isinstance(second, IntegrityError)
+    assert len(savepoints) == 3
+    assert await database.read(numbers) == list(range(7))
 
 
 async def test_a_write_is_there_for_others_once_it_returns(database: SqliteDatabase, path: Path) -> None:
