@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, select, update
 
@@ -27,8 +27,7 @@ class Filter:
     notification_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One HTTP try, as it will be remembered: headers without secrets. `error_class` is None for a 2xx.
 
     `timing` splits `duration_ms` into what name lookup, connecting, TLS and waiting for the answer took, in

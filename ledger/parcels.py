@@ -35,12 +35,15 @@ SELECT id FROM (
 ) AS part_N
 """
 # The due time is asked again under the lock: another forwarder may have claimed the row since.
-_OLDEST = """SELECT id, lane FROM deliveries
-WHERE id IN (PARTS) AND status IN ('pending', 'delivering') AND due_at <= :now
+_TAKE = """
+WITH oldest AS MATERIALIZED (
+  SELECT id FROM deliveries WHERE id IN (PARTS) AND status IN ('pending', 'delivering') AND due_at <= :now LOCKED
+)
+UPDATE deliveries SET status = 'delivering', due_at = :lent_until, lease = lease + 1
+WHERE id IN (SELECT id FROM oldest) RETURNING id, lane
 """
 
 _THESE = table.c.id.in_(bindparam("ids", expanding=True))
-_LEND = update(table).where(_THESE).values(status="delivering", due_at=bindparam("lent_until"), lease=table.c.lease + 1)
 _PARCELS = (
     select(
         table.c.id,
@@ -113,10 +116,8 @@ def claim(connection: Connection, moment: Moment, *, limit: int, lease: int) -> 
     later = [due for _, due in waiting if due > moment.now]
     shares, more, crowded = _shares(connection, moment, ready)
     shares = _fair(shares, limit)
-    taken = _oldest(connection, moment, shares)
-    if taken:
-        connection.execute(_LEND, {"ids": list(taken), "lent_until": moment.now + lease})
-        more += _paced(connection, shares, list(taken.values()))
+    taken = _take(connection, moment, shares, lease)
+    more += _paced(connection, shares, list(taken.values()))
     counts = Counter(taken.values())
     crowded += [share.lane.key for share in shares if counts[share.lane.key] >= share.count]
     rows = _sendable(connection, moment, load(connection, taken))
@@ -183,25 +184,25 @@ def _fair(shares: Sequence[_Share], limit: int) -> list[_Share]:
     return [replace(share, count=min(share.count, max(1, limit // len(chosen)))) for share in chosen]
 
 
-def _oldest(connection: Connection, moment: Moment, shares: Sequence[_Share]) -> dict[str, str]:
-    """The deliveries to take, and the lane of each."""
+def _take(connection: Connection, moment: Moment, shares: Sequence[_Share], lease: int) -> dict[str, str]:
+    """Takes the oldest deliveries of each lane; returns the lane of each."""
     if not shares:
         return {}
-    given: dict[str, str | int] = {"now": moment.now}
+    given: dict[str, str | int] = {"now": moment.now, "lent_until": moment.now + lease}
     for n, share in enumerate(shares):
         given |= {f"lane_{n}": share.lane.key, f"count_{n}": share.count}
-    query = _oldest_of(len(shares), connection.dialect.name == "postgresql")
+    query = _take_of(len(shares), connection.dialect.name == "postgresql")
     return {row.id: row.lane for row in connection.execute(query, given)}
 
 
 @lru_cache(maxsize=512)
-def _oldest_of(number: int, locks: bool) -> TextClause:
-    """Takes `lane_N` and `count_N` of each lane, and `now`.
+def _take_of(number: int, locks: bool) -> TextClause:
+    """Takes `lane_N` and `count_N` of each lane, `now` and `lent_until`.
 
     As text, and kept: made of a hundred selects each time, it cost twice what the rest of a claim does.
     """
     parts = " UNION ALL ".join(_OF_LANE.replace("_N", f"_{n}") for n in range(number))
-    return text(_OLDEST.replace("PARTS", parts) + ("FOR UPDATE SKIP LOCKED" if locks else ""))
+    return text(_TAKE.replace("PARTS", parts).replace("LOCKED", "FOR UPDATE SKIP LOCKED" if locks else ""))
 
 
 def _paced(connection: Connection, shares: Sequence[_Share], taken: Sequence[str]) -> list[int]:

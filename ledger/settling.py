@@ -1,8 +1,8 @@
 """Settling attempts: what becomes of the delivery, of its lane, and of a subscriber that keeps failing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, select
 
@@ -18,16 +18,13 @@ from ledger.schema import attempts
 from ledger.schema import deliveries as table
 from ledger.schema import subscribers as subscriber_table
 
-_KEPT = [column.name for column in fields(Attempt)]
-
 _CHANGED = ("id", "attempt_count", "lease", "trigger", "status", "due_at", "last_error", "finished_at")
 
 _BUSY = (429, 503)
 """Answers that ask to be sent less (RFC 6585 §4, RFC 9110 §15.6.4)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """How an attempt leaves its delivery: `delivered`, `dead`, or `pending` again with a `due_at`.
 
     `pause` is for how many milliseconds the subscriber asked to be left alone. `disable` says why it wants no more, if
@@ -80,7 +77,7 @@ def _record(connection: Connection, moment: Moment, valid: Sequence[tuple[Settle
     for one, row in valid:
         number = row.attempt_count + 1
         named = {"id": moment.id("att"), "delivery_id": row.id, "number": number, "trigger": row.trigger}
-        tries.append(named | {name: getattr(one.attempt, name) for name in _KEPT})
+        tries.append(named | one.attempt._asdict())
         outcome = one.status, one.due_at, one.attempt.error, None if one.status == "pending" else moment.now
         if row.status == "skipped" and one.status != "delivered":
             outcome = "skipped", None, row.last_error, row.finished_at

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from receiver.timing import UNTIMED, Timing
 
@@ -22,8 +22,7 @@ class EgressError(Exception):
         self.timing = timing
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """What came back: header names in lower case, and the first bytes of the body as they were sent.
 
     `truncated` says that there were more. A Content-Encoding is still on them.

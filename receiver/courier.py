@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger.clock import SECOND
 from ledger.deliveries import Attempt
@@ -17,8 +16,7 @@ from receiver.payload import fit
 from receiver.redaction import Redaction, redaction_for
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(NamedTuple):
     """How an attempt ended. `retry_after` is that header of the answer, as received."""
 
     attempt: Attempt

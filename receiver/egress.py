@@ -258,11 +258,11 @@ def _lift_bounds(response: aiohttp.ClientResponse) -> None:
 
 
 async def _excerpt(content: aiohttp.StreamReader) -> tuple[bytes, bool]:
-    try:
-        # One byte more than is kept tells whether there is more.
-        return (await content.readexactly(MAX_EXCERPT + 1))[:MAX_EXCERPT], True
-    except asyncio.IncompleteReadError as end:
-        return end.partial, False
+    # One byte more than is kept tells whether there is more.
+    read = await content.read(MAX_EXCERPT + 1)
+    while len(read) <= MAX_EXCERPT and not content.at_eof():
+        read += await content.read(MAX_EXCERPT + 1 - len(read))
+    return read[:MAX_EXCERPT], len(read) > MAX_EXCERPT
 
 
 def _plain(response: aiohttp.ClientResponse) -> Mapping[str, str]:

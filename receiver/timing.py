@@ -3,14 +3,12 @@
 import ssl
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Phase = Literal["dns", "connect", "tls", "response"]
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(NamedTuple):
     """Milliseconds of each phase. None where one did not happen: a kept connection has only `response`, an address
     instead of a name no `dns`, and an exchange that failed none of the phases behind the one it failed in."""
 
@@ -26,7 +24,7 @@ class Timing:
 
     def document(self) -> dict[str, int | None]:
         """As it is kept and shown."""
-        return {"dns": self.dns, "connect": self.connect, "tls": self.tls, "response": self.response}
+        return self._asdict()
 
 
 UNTIMED = Timing()
@@ -47,19 +45,20 @@ class Stopwatch:
 
     def enter(self, phase: Phase) -> None:
         """Ends the phase that runs, if one does, and begins this one."""
-        now = self._clock()
-        self._spent = self._until(now)
+        self._count()
         self._spent.setdefault(phase, 0.0)
-        self.phase, self._since = phase, now
+        self.phase = phase
 
     def timing(self) -> Timing:
         """What has been measured up to now."""
-        return Timing(**{phase: round(spent * 1000) for phase, spent in self._until(self._clock()).items()})
+        self._count()
+        return Timing(**{phase: round(spent * 1000) for phase, spent in self._spent.items()})
 
-    def _until(self, now: float) -> dict[Phase, float]:
-        if self.phase is None:
-            return {}
-        return {**self._spent, self.phase: self._spent[self.phase] + now - self._since}
+    def _count(self) -> None:
+        now = self._clock()
+        if self.phase is not None:
+            self._spent[self.phase] += now - self._since
+        self._since = now
 
 
 RUNNING: ContextVar[Stopwatch | None] = ContextVar("running", default=None)

@@ -32,7 +32,7 @@ async def plans(sqlite_url: str, *works: tuple[Callable[..., Any], tuple[Any, ..
     sent: list[tuple[str, Any]] = []
 
     def keep(connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
-        if statement.startswith(("SELECT", "UPDATE")) and not many:
+        if statement.lstrip().startswith(("SELECT", "UPDATE", "WITH")) and not many:
             sent.append((statement, parameters))
 
     def explained(connection: Connection) -> str:

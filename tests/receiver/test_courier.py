@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from types import SimpleNamespace
 from typing import Any
 
@@ -104,7 +103,7 @@ async def test_an_endpoint_that_echoes_everything() -> None:
     async with serve(echo) as server, door() as egress:
         carried = await carry(egress, f"http://127.0.0.1:{server.port}/", custom)
     assert b"Bearer canary-canary" in server.heard[0]
-    remembered = json.dumps(asdict(carried.attempt), ensure_ascii=False)
+    remembered = json.dumps(carried.attempt._asdict(), ensure_ascii=False)
     assert "canary" not in remembered
     assert SECRET.removeprefix("whsec_") not in remembered
     assert "Authorization: …" in (carried.attempt.response_excerpt or "")
