@@ -10,17 +10,17 @@ from contextlib import closing
 from pathlib import Path
 
 from builders import arrival, subscribed
-from sqlalchemy import Connection, Table, insert, update
+from sqlalchemy import Connection, Table, insert
 
 from ledger.accept import accept
 from ledger.clock import DAY, system_now
 from ledger.job import Job
 from ledger.ledger import Ledger, open_database
 from ledger.moment import Moment
-from ledger.schema import callbacks, deliveries, jobs, notifications, subscribers
+from ledger.schema import callbacks, deliveries, jobs, notifications
 from providers import PROVIDERS
 
-from .stock import RESULT, SEALED, TASK
+from .stock import RESULT, SEALED, TASK, tell_no_more
 
 COPIED = (jobs, callbacks, notifications, deliveries)
 OWN = {"job_id": "job_", "notification_id": "ntf_", "task_id": "task-"}
@@ -55,12 +55,12 @@ async def _first(url: str, hook: str) -> None:
     ledger = Ledger(await open_database(url))
     try:
         await ledger.database.migrate()
-        one = await subscribed(ledger, url=hook, sealed_secret=SEALED)
+        await subscribed(ledger, url=hook, sealed_secret=SEALED)
         job = await ledger.write(_pending)
         reading = PROVIDERS["acedata"].read_callback(RESULT)
         if await ledger.write(accept, [arrival(job, reading, RESULT)]) != ["accepted"]:
             raise SystemExit("the heap's first callback was not accepted")
-        await ledger.write(_tell_no_more, one.id)
+        await ledger.write(tell_no_more)
     finally:
         await ledger.close()
 
@@ -70,13 +70,6 @@ def _pending(connection: Connection, moment: Moment) -> Job:
     job = job._replace(task_id=TASK.decode(), submitted_at=moment.now, deadline_at=moment.now + DAY)
     connection.execute(insert(jobs), job._asdict())
     return job
-
-
-def _tell_no_more(connection: Connection, moment: Moment, subscriber_id: str) -> None:
-    """What comes from now on is for others."""
-    connection.execute(
-        update(subscribers).where(subscribers.c.id == subscriber_id).values(events=["postback.ping"])
-    ).close()
 
 
 def _copies(table: Table) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builders import owe, subscribed
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, update
 
 from ledger.clock import DAY, system_now
 from ledger.ids import Ids
@@ -14,7 +14,7 @@ from ledger.job import Job
 from ledger.keys import SecretKeys
 from ledger.ledger import Ledger, open_database
 from ledger.moment import Moment
-from ledger.schema import jobs
+from ledger.schema import jobs, subscribers
 from ledger.tokens import CallbackTokens
 from receiver.signing import new_secret
 
@@ -44,10 +44,12 @@ class Owed:
 
 
 async def expecting(url: str, count: int, hook: str) -> list[Owed]:
-    """Fills a new database with jobs at a provider and one subscriber at `hook`; the callbacks that are to come."""
+    """Gives a database jobs at a provider, and a subscriber at `hook` that alone is told of what comes from now on; the
+    callbacks that are to come."""
     ledger = Ledger(await open_database(url))
     try:
         await ledger.database.migrate()
+        await ledger.write(tell_no_more)
         await subscribed(ledger, url=hook, sealed_secret=SEALED, max_in_flight=64)
         tokens = CallbackTokens(KEYS, system_now)
         owed: list[Owed] = []
@@ -58,6 +60,11 @@ async def expecting(url: str, count: int, hook: str) -> list[Owed]:
         return owed
     finally:
         await ledger.close()
+
+
+def tell_no_more(connection: Connection, moment: Moment) -> None:
+    """What comes from now on is for others than those who are subscribed already."""
+    connection.execute(update(subscribers).values(events=["postback.ping"])).close()
 
 
 def unexpected(count: int) -> list[bytes]:
