@@ -30,9 +30,6 @@ class Database(Protocol):
         Work that raises is rolled back alone and its exception passed on. Raises `Unavailable` and `Overloaded`.
         """
 
-    def wait(self) -> float:
-        """About how many seconds a write would wait for its turn if it came now."""
-
     async def migrate(self) -> None:
         """Brings the schema to this version. Raises `CannotOpen` for a database from a newer one."""
 

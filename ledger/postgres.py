@@ -14,7 +14,6 @@ from ledger import migration
 from ledger.database import Work
 from ledger.errors import CannotOpen, Overloaded, Unavailable
 from ledger.observer import Observer, Unobserved
-from ledger.turns import Turns
 
 T = TypeVar("T")
 
@@ -44,7 +43,6 @@ class PostgresDatabase:
         self._reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._running: set[asyncio.Task[Any]] = set()
         self._writers = asyncio.Semaphore(WRITERS)
-        self._turns = Turns(WRITERS)
         self.observer: Observer = Unobserved()
 
     @classmethod
@@ -92,9 +90,6 @@ class PostgresDatabase:
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    def wait(self) -> float:
-        return self._turns.wait(max(0, len(self._running) - WRITERS))
-
     async def migrate(self) -> None:
         await self.write(migration.upgrade)
 
@@ -108,8 +103,7 @@ class PostgresDatabase:
 
     async def _take_turn(self, work: Work[T]) -> T:
         async with self._writers:
-            with self._turns.take():
-                return await self._commit(work)
+            return await self._commit(work)
 
     async def _commit(self, work: Work[T]) -> T:
         for _ in range(TRIES):

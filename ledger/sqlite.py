@@ -28,7 +28,6 @@ from ledger.errors import CannotOpen, Overloaded, Unavailable
 from ledger.filelock import FileLock
 from ledger.group import Unit, reason, run_all
 from ledger.observer import Observer, Unobserved
-from ledger.turns import Turns
 
 T = TypeVar("T")
 
@@ -46,7 +45,6 @@ class SqliteDatabase:
         self._reading = _reading_engine(path)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-writer")
         self._waiting: asyncio.Queue[Unit[Any] | None] = asyncio.Queue()
-        self._turns = Turns(MAX_GROUP)
         self.observer: Observer = Unobserved()
         self._writer: asyncio.Task[None] | None = None
         self._running: set[asyncio.Task[Any]] = set()
@@ -105,9 +103,6 @@ class SqliteDatabase:
         self._waiting.put_nowait(unit)
         return await unit.done
 
-    def wait(self) -> float:
-        return self._turns.wait(self._waiting.qsize())
-
     async def migrate(self) -> None:
         await self.write(migration.upgrade)
 
@@ -150,8 +145,7 @@ class SqliteDatabase:
             closing = None in group
             units = [unit for unit in group if unit is not None]
             if units:
-                with self._turns.take():
-                    await self._commit(units)
+                await self._commit(units)
 
     async def _commit(self, units: list[Unit[Any]]) -> None:
         """One transaction for all; a unit that fails is rolled back to its own savepoint."""

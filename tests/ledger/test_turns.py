@@ -1,9 +1,7 @@
 import asyncio
 
 import pytest
-from sqlalchemy import Connection, text
 
-from ledger import sqlite
 from ledger.batch import MAX_SIZE, Batch
 from ledger.ledger import Ledger
 from ledger.turns import Turns
@@ -51,24 +49,6 @@ def test_a_turn_that_failed_took_its_time_too() -> None:
     with pytest.raises(ValueError, match="failed"):
         fail()
     assert turns.wait(1) == 3
-
-
-@pytest.mark.anyio
-async def test_what_waits_for_a_database_has_a_wait_and_then_none(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ledger.database, "_turns", Turns(1))
-    begun: list[float] = []
-
-    def look(connection: Connection) -> None:
-        connection.execute(text("SELECT 1")).close()
-        begun.append(ledger.database.wait())
-
-    assert ledger.database.wait() == 0
-    # More than a group, or than may write at once.
-    await asyncio.gather(*(ledger.database.write(look) for _ in range(sqlite.MAX_GROUP + 20)))
-    assert begun[0] > 0
-    assert ledger.database.wait() == 0
 
 
 @pytest.mark.anyio
