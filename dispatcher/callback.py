@@ -4,10 +4,9 @@ import asyncio
 
 import httpx2 as httpx
 
+from dispatcher.patience import TIMEOUT
 from ledger.job import Job
 from ledger.tokens import CallbackTokens
-
-TIMEOUT = 20
 
 
 class CallbackPoster:

@@ -7,6 +7,7 @@ from typing import Self
 
 import httpx2 as httpx
 
+from dispatcher.patience import CONNECT_TIMEOUT, TIMEOUT
 from providers.protocol import (
     Account,
     Answer,
@@ -19,13 +20,6 @@ from providers.protocol import (
     Reading,
     Refusal,
 )
-
-TIMEOUT = 20
-"""Seconds for a whole exchange: connect, send, and the answer's last byte."""
-
-CONNECT_TIMEOUT = 8
-"""Seconds to connect, and again for TLS: together less than `TIMEOUT`, so that a provider that drops every packet
-is known not to have started anything."""
 
 MAX_ANSWER = 4 * 1024 * 1024
 """Bytes of an answer that are read; a longer one is garbage."""

@@ -9,7 +9,8 @@ from types import MappingProxyType
 import structlog
 
 from dispatcher.callback import CallbackPoster
-from dispatcher.client import TIMEOUT, ProviderClient
+from dispatcher.client import ProviderClient
+from dispatcher.patience import POLL_LEASE as LEASE
 from dispatcher.rhythm import next_poll, next_try
 from dispatcher.submitter import Spawn
 from dispatcher.turn import take_turn
@@ -23,9 +24,6 @@ from ledger.traces import trace_id
 from providers.protocol import Disposition, JobStatus, Reading, Refusal
 
 log = structlog.get_logger()
-
-LEASE = (2 * TIMEOUT + 10) * SECOND
-"""How long asking and telling the receiver may take."""
 
 GRACE = 30 * SECOND
 """How long after its submission a provider may say that it does not know a job."""

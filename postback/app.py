@@ -1,7 +1,7 @@
 """The HTTP application of one process: the routes of its roles, and every error as a problem document or a page."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 
 import structlog
 from starlette.applications import Starlette
@@ -10,17 +10,13 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from ledger.errors import KeyReused, LedgerError, NotFound, Refused, Unavailable
 from ledger.pages import BadCursor
-from postback.api import docs, requests
-from postback.api.calls import CALLS, Call
+from postback.api import open_calls, paths
 from postback.api.headers import BoundedHeaders
-from postback.dashboard import errors
-from postback.dashboard.routes import routes as pages
+from postback.deferred import Deferred
 from postback.house import House
-from receiver import eventbridge, intake
 from receiver.problems import Problem
 
 log = structlog.get_logger()
@@ -36,27 +32,25 @@ _PROBLEM_KINDS: dict[type[LedgerError], str] = {
 
 
 def create_app(house: House) -> Starlette:
-    """The application; its lifespan starts and stops the house's loops."""
+    """The application. What needs no key is there at once; its lifespan loads the rest, starts the house's loops, and
+    stops them."""
+    later = Deferred(house)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        await house.start(app)
         try:
+            await later.load()
+            await house.start(app)
             yield
         finally:
             await house.stop()
 
-    routes = _routes(house, [call for call in CALLS if not call.roles or house.roles.intersection(call.roles)])
+    routes = paths.routes(house, open_calls.CALLS)
     if house.eventbridge is not None:
-        routes.append(Route(eventbridge.PATH, house.eventbridge.receive, methods=["POST"]))
-    if "api" in house.roles:
-        routes += [Route("/openapi.json", docs.describe), Route("/docs", docs.show), *pages(house)]
+        routes.append(Route(house.eventbridge.path, house.eventbridge.receive, methods=["POST"]))
 
     async def explain(request: Request, error: Exception) -> Response:
-        problem = _problem_of(request, error)
-        if "api" in house.roles and errors.is_for_person(request):
-            return errors.page(house, request, problem)
-        return problem.response()
+        return later.explain(request, _problem_of(request, error))
 
     app = Starlette(
         routes=routes,
@@ -66,47 +60,8 @@ def create_app(house: House) -> Starlette:
     )
     # An address is right or wrong: a redirect would go where the Host header says, the bearer key with it.
     app.router.redirect_slashes = False
+    app.router.default = later
     return app
-
-
-def _routes(house: House, calls: Sequence[Call]) -> list[Route]:
-    """One route for each path: the one that is asked for most, then those without a parameter."""
-    paths: dict[str, dict[str, Call]] = {}
-    for call in calls:
-        paths.setdefault(call.path, {})[call.method] = call
-    order = sorted(paths, key=lambda path: (path != intake.PATH, "{" in path))
-    return [Route(path, _Path(house, paths[path])) for path in order]
-
-
-class _Path:
-    """All calls of one path. It takes every method, so that a 405 names those of this path and no other's."""
-
-    def __init__(self, house: House, methods: Mapping[str, Call]) -> None:
-        self._house = house
-        self.methods = methods
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        call = self.methods.get("GET" if request.method == "HEAD" else request.method)
-        if call is None:
-            allowed = sorted({*self.methods, *(["HEAD"] if "GET" in self.methods else [])})
-            raise Problem(
-                "method-not-allowed", "This address takes another method.", headers={"Allow": ", ".join(allowed)}
-            )
-        if not call.open:
-            await _authorize(self._house, request, call)
-        if call.takes is not None:
-            requests.only(request, call.takes)
-        if "\x00" in request.path_params.get("id", ""):  # PostgreSQL cannot even be asked
-            raise Problem("not-found", "There is nothing here.")
-        response = await call.handler(self._house, request)
-        await response(scope, receive, send)
-
-
-async def _authorize(house: House, request: Request, call: Call) -> None:
-    caller = await house.callers.of_header(request.headers.get("authorization", ""))
-    caller.require(call.scope)
-    request.state.caller = caller
 
 
 def _problem_of(request: Request, error: Exception) -> Problem:

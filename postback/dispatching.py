@@ -1,26 +1,27 @@
-"""The loops of the role dispatcher, tied to what a house has: submitting, polling, sweeping and reconciling."""
+"""The loops of the role dispatcher, tied together: submitting, polling, sweeping and reconciling."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
 
 import httpx2 as httpx
 from starlette.types import ASGIApp
 
 from dispatcher.callback import CallbackPoster
+from dispatcher.client import ProviderClient
 from dispatcher.poller import Poller
 from dispatcher.reconciler import Reconciler
 from dispatcher.submitter import Submitter
 from dispatcher.sweeper import Sweeper
 from ledger import polls
 from ledger.clock import SECOND
+from ledger.ledger import Ledger
 from ledger.pace import Limit
+from ledger.tokens import CallbackTokens
+from ledger.traces import Tracer
 from postback.runner import Runner
+from postback.settings import Settings
 from providers import PROVIDERS
 from receiver.eventbridge import PROVIDER
-
-if TYPE_CHECKING:
-    from postback.house import House
 
 PUSHED_POLL = 60 * SECOND
 """How long jobs of a provider that pushes go without being asked about, should a push not come."""
@@ -29,16 +30,26 @@ _OWN_RECEIVER = "http://receiver.invalid"
 """Where results are POSTed that never leave the process; no request goes to that name (RFC 6761)."""
 
 
-async def start(house: "House", app: ASGIApp, closing: AsyncExitStack, runner: Callable[[str], Runner]) -> None:
-    """Starts the loops, each on a `runner` of its own. `app` is this process's own HTTP application.
+async def start(
+    settings: Settings,
+    ledger: Ledger,
+    clients: Mapping[str, ProviderClient],
+    tokens: CallbackTokens,
+    tracer: Tracer,
+    *,
+    receiver: ASGIApp | None,
+    closing: AsyncExitStack,
+    runner: Callable[[str], Runner],
+) -> None:
+    """Starts the loops, each on a `runner` of its own. `receiver` is the application that takes callbacks, where that
+    is this process's own.
 
     What they hold open is left to `closing`.
     """
-    settings, ledger, clients = house.settings, house.ledger, house.clients
-    own = settings.receiver_url is None and "receiver" in house.roles
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False) if own else None
+    transport = None if receiver is None else httpx.ASGITransport(receiver, raise_app_exceptions=False)
     http = await closing.enter_async_context(httpx.AsyncClient(transport=transport, trust_env=False))
-    poster = CallbackPoster(http, _OWN_RECEIVER if own else settings.receiver_url or settings.public_url, house.tokens)
+    url = settings.receiver_url or settings.public_url if receiver is None else _OWN_RECEIVER
+    poster = CallbackPoster(http, url, tokens)
     paces = {name: settings.pace(name) for name in PROVIDERS}
     rates = {name: pace.query_rate for name, pace in paces.items()}
     pushed = {PROVIDER: PUSHED_POLL} if settings.eventbridge_token is not None else {}
@@ -47,7 +58,7 @@ async def start(house: "House", app: ASGIApp, closing: AsyncExitStack, runner: C
     submitter = Submitter(
         ledger,
         clients,
-        house.tokens,
+        tokens,
         poster,
         public_url=settings.public_url,
         limits={
@@ -59,7 +70,7 @@ async def start(house: "House", app: ASGIApp, closing: AsyncExitStack, runner: C
         poll_after={"acedata": settings.acedata_poll_after, **pushed},
         spawn=submitting.spawn,
         on_taken=polling.wake,
-        tracer=house.tracer,
+        tracer=tracer,
     )
     poller = Poller(
         ledger,

@@ -1,11 +1,18 @@
-"""Ties the wings together: opens the ledger and starts the loops that this process's roles need."""
+"""Ties the wings together: opens the ledger and starts the loops that this process's roles need.
+
+What speaks HTTP to others is imported when the loops start: it takes a third of a start, and by then callbacks are
+accepted.
+"""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
-from dispatcher.poller import LEASE as POLL_LEASE
+from dispatcher.patience import POLL_LEASE
 from ledger import copies, deliveries, moving, polls, serial, submissions
 from ledger.batch import Batch
 from ledger.clock import Clock, system_now
@@ -17,10 +24,9 @@ from ledger.ledger import Ledger, open_database
 from ledger.recording import record
 from ledger.sqlite import SqliteDatabase
 from ledger.tokens import CallbackTokens
-from postback import dispatching, installation, keyfiles
+from postback import installation, keyfiles
 from postback.alarm import Alarm
 from postback.auth import Callers
-from postback.clients import open_clients
 from postback.dashboard.cookies import SessionCookies
 from postback.dashboard.guesses import Guesses
 from postback.metrics import Metrics, rates
@@ -32,16 +38,15 @@ from postback.settings import Settings
 from postback.tracing import open_tracing
 from postback.watch import Beat, Watch
 from providers import PROVIDERS
-from receiver import archiver, certificates
-from receiver.archiver import Archiver
-from receiver.certificates import Certificates, Fetch
-from receiver.courier import Courier
-from receiver.egress import Egress
-from receiver.eventbridge import PATH, EventBridge
-from receiver.forwarder import Forwarder
 from receiver.intake import Intake
 from receiver.links import ArtifactLinks
-from receiver.storage import open_storage
+from receiver.places import open_storage
+
+if TYPE_CHECKING:
+    from dispatcher.client import ProviderClient
+    from receiver.certificates import Fetch
+    from receiver.courier import Courier
+    from receiver.eventbridge import EventBridge
 
 ROLES = frozenset({"receiver", "api", "dispatcher", "forwarder"})
 
@@ -59,7 +64,7 @@ class House:
         ledger: Ledger,
         keys: SecretKeys,
         api_key: str,
-        fetch: Fetch = certificates.fetch,
+        fetch: "Fetch | None" = None,
     ) -> None:
         self.settings = settings
         self.roles = roles
@@ -76,7 +81,6 @@ class House:
         self.tracer = open_tracing(settings)
         self.observer = self.tracer.observer(ledger, self.metrics)
         ledger.observe(self.metrics)
-        self.clients = open_clients(settings, self.tokens, self.metrics)
         self.links = ArtifactLinks(keys, settings.public_url)
         self.storage = open_storage(settings.artifacts, settings.home)
         self.intake = Intake(
@@ -106,24 +110,32 @@ class House:
             if name in self._runners:
                 self._runners[name].wake()
 
-    def courier(self) -> Courier:
+    @cached_property
+    def clients(self) -> "Mapping[str, ProviderClient]":
+        """The providers' accounts that this process may use."""
+        from postback.clients import open_clients
+
+        return open_clients(self.settings, self.tokens, self.metrics)
+
+    def courier(self) -> "Courier":
         """What carries notifications out, made when first asked for: its connections need a running event loop."""
         if self._courier is None:
-            egress = Egress(self.settings.allow_networks, self.settings.delivery_timeout)
-            self._closing.push_async_callback(egress.close)
-            self._courier = Courier(self.keys, egress)
+            from postback.forwarding import open_courier
+
+            self._courier = open_courier(self.settings, self.keys, self._closing)
         return self._courier
 
     async def start(self, app: ASGIApp) -> None:
         """Starts the loops. `app` is this process's own HTTP application, for results that stay in the process."""
         self._closing.callback(Beat(self.metrics.lagged).end)
-        for client in self.clients.values():
-            await self._closing.enter_async_context(client)
+        if self.roles != {"receiver"}:
+            await asyncio.to_thread(_load)
+            for client in self.clients.values():
+                await self._closing.enter_async_context(client)
         if "dispatcher" in self.roles:
-            await dispatching.start(self, app, self._closing, self._runner)
+            await self._start_dispatcher(app)
         if "forwarder" in self.roles:
             self._start_forwarder()
-            self._start_archiver()
             if self.settings.retention:
                 pruning = Retention(self.ledger, self.settings.retention, on_erased=lambda: self.wake("archiver"))
                 self._runner("retention").start(pruning.run_once)
@@ -149,51 +161,57 @@ class House:
         finally:
             await self.ledger.close()
 
-    def _eventbridge(self, fetch: Fetch) -> EventBridge | None:
+    def _eventbridge(self, fetch: "Fetch | None") -> "EventBridge | None":
         token = self.settings.eventbridge_token
         if token is None or "receiver" not in self.roles:
             return None
+        from receiver import certificates
+        from receiver.eventbridge import PATH, EventBridge
+
         return EventBridge(
             self.ledger,
-            Certificates(fetch, self.ledger.clock),
+            certificates.Certificates(fetch or certificates.fetch, self.ledger.clock),
             url=self.settings.public_url + PATH,
             token=token.get_secret_value(),
             max_body=self.settings.max_body,
             wake=lambda: self.wake("poller"),
         )
 
+    async def _start_dispatcher(self, app: ASGIApp) -> None:
+        from postback import dispatching
+
+        await dispatching.start(
+            self.settings,
+            self.ledger,
+            self.clients,
+            self.tokens,
+            self.tracer,
+            receiver=app if self.settings.receiver_url is None and "receiver" in self.roles else None,
+            closing=self._closing,
+            runner=self._runner,
+        )
+
     def _start_forwarder(self) -> None:
-        settings = self.settings
-        runner = self._runner("forwarder")
-        forwarder = Forwarder(
+        from postback import forwarding
+
+        forwarding.start_forwarder(
+            self.settings,
             self.ledger,
             self.courier(),
-            schedule=settings.retry_schedule,
-            timeout=settings.delivery_timeout,
-            circuit=self.circuit,
-            spawn=runner.spawn,
-            observer=self.observer,
-            tracer=self.tracer,
+            self.circuit,
+            self.observer,
+            self.tracer,
+            self._runner("forwarder"),
         )
-        runner.start(forwarder.run_once)
-
-    def _start_archiver(self) -> None:
-        settings = self.settings
-        # A door of its own: no notification waits behind an image.
-        egress = Egress(settings.allow_networks, archiver.ANSWER_TIMEOUT, connections=archiver.MAX_COPIES)
-        self._closing.push_async_callback(egress.close)
-        runner = self._runner("archiver")
-        copier = Archiver(
+        forwarding.start_archiver(
+            self.settings,
             self.ledger,
-            egress,
             self.storage,
             link=self.links.url,
-            max_size=settings.artifact_max_size,
-            quota=settings.artifact_quota,
-            spawn=runner.spawn,
             on_settled=lambda: self.wake("forwarder"),
+            closing=self._closing,
+            runner=self._runner("archiver"),
         )
-        runner.start(copier.run_once)
 
     def _runner(self, name: str) -> Runner:
         runner = self._runners[name] = Runner(name, self.ledger.clock)
@@ -205,11 +223,11 @@ async def open_house(
     roles: frozenset[str] = ROLES,
     *,
     clock: Clock = system_now,
-    fetch: Fetch = certificates.fetch,
+    fetch: "Fetch | None" = None,
 ) -> House:
     """Opens and migrates the database and checks the keys. Raises `CannotOpen`, `BadKeys` and `BadPlace`.
 
-    `fetch` gets the certificates that events are signed with.
+    `fetch` gets the certificates that events are signed with, in place of the guarded egress.
     """
     ledger = await _open_ledger(settings, clock)
     try:
@@ -238,3 +256,8 @@ async def open_house(
 
 async def _open_ledger(settings: Settings, clock: Clock) -> Ledger:
     return Ledger(await open_database(settings.database_url), clock=clock, first_delay=settings.retry_schedule[0])
+
+
+def _load() -> None:
+    """Imports what the loops need, in a thread while requests are answered already."""
+    from postback import clients, dispatching, forwarding  # noqa: F401

@@ -8,7 +8,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from types import FrameType
 from typing import Any, cast
@@ -17,8 +18,7 @@ import structlog
 import uvicorn
 
 from ledger.errors import LedgerError, Unavailable
-from postback import keyfiles, logs
-from postback.api import sign_in_links
+from postback import keyfiles, logs, sign_in_links
 from postback.app import create_app
 from postback.house import ROLES, House, open_house
 from postback.inbound import BoundedProtocol, most_connections
@@ -55,21 +55,20 @@ def run(settings: Settings, roles: frozenset[str] = ROLES) -> None:
 async def serve(settings: Settings, roles: frozenset[str], listening: socket.socket) -> None:
     """Opens the house and answers on a listening socket until told to stop."""
     house = await open_house(settings, roles)
-    async with serving(house, listening) as server:
+    async with serving(house, listening, on_started=_spare_the_collector) as server:
         shown = {"url": without_password(settings.url), "public_url": without_password(settings.public_url)}
         log.info("serving", **shown, roles=sorted(roles))
         if "api" in roles and sys.stderr.isatty():
             await _offer_sign_in(house)
-        _spare_the_collector()
         await server.serve(sockets=[listening])
 
 
 def _spare_the_collector() -> None:
     """What is loaded now stays for good, and requests leave few circles behind: looking for them less often is worth a
     tenth of the processor."""
-    gc.collect()
-    gc.freeze()
+    gc.freeze()  # with the little that a start leaves behind: to find it would take as long as a hundred callbacks
     gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 async def _offer_sign_in(house: House) -> None:
@@ -85,13 +84,19 @@ async def _offer_sign_in(house: House) -> None:
 
 @contextlib.asynccontextmanager
 async def serving(
-    house: House, listening: socket.socket, protocol: type[BoundedProtocol] = BoundedProtocol
+    house: House,
+    listening: socket.socket,
+    protocol: type[BoundedProtocol] = BoundedProtocol,
+    on_started: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[uvicorn.Server]:
-    """A server for a house; should it never come up, the house is closed all the same."""
+    """A server for a house; should it never come up, the house is closed all the same. `on_started` is called once
+    everything is loaded."""
     waits = {b"/callbacks/": house.intake.wait, b"/v1/jobs": house.recording.wait}
     shedding = Shedding(waits, on_refused=house.metrics.shed)
+    app = create_app(house)
     config = uvicorn.Config(
-        create_app(house),
+        app,
+        lifespan="off",  # the server itself has it begin, after it has begun to answer
         access_log=False,
         log_config=None,
         server_header=False,
@@ -101,7 +106,7 @@ async def serving(
         http=cast(type[asyncio.Protocol], partial(protocol, shedding=shedding, most=most_connections())),
         ws="none",
     )
-    server = _Server(config, house)
+    server = _Server(config, house, app.router.lifespan_context(app), on_started)
     house.metrics.watch_connections(lambda: len(server.server_state.connections))
     try:
         yield server
@@ -134,17 +139,38 @@ def at(settings: Settings, listening: socket.socket) -> Settings:
 
 
 class _Server(uvicorn.Server):
-    """Stops in order: claims nothing more, ends the streams (by themselves they never do), then waits for requests."""
+    """Starts in order: answers, then loads and starts what callbacks need not wait for. Stops in order: claims nothing
+    more, ends the streams (by themselves they never do), waits for requests, and then for the loops."""
 
-    def __init__(self, config: uvicorn.Config, house: House) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        house: House,
+        lifespan: AbstractAsyncContextManager[Any],
+        on_started: Callable[[], None],
+    ) -> None:
         super().__init__(config)
         self._house = house
+        self._lifespan = lifespan
+        self._on_started = on_started
+        self._living = contextlib.AsyncExitStack()
         self._told = 0.0
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        await self.on_tick(0)  # answers have a date from now on
+        try:
+            await self._living.enter_async_context(self._lifespan)
+        except BaseException:
+            await self.shutdown(sockets)
+            raise
+        self._on_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._house.hush()
         self._house.news.close()
         await super().shutdown(sockets)
+        await self._living.aclose()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal stops, the second ends the process at once: whatever is under way survives that, too."""

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, PlainSerializer, SecretStr
-from pydantic_settings import NoDecode
 
 from ledger.keys import MIN_LENGTH
 from postback import durations
@@ -94,7 +93,6 @@ Milliseconds = Annotated[int, BeforeValidator(_milliseconds), Field(ge=0), _writ
 PositiveMilliseconds = Annotated[int, BeforeValidator(_milliseconds), Field(gt=0), _written_duration]
 Schedule = Annotated[
     tuple[Milliseconds, ...],
-    NoDecode,
     BeforeValidator(_list),
     Field(min_length=1),
     _Written(lambda delays: ",".join(map(durations.render, delays))),
@@ -117,12 +115,9 @@ DatabaseUrl = Annotated[str, AfterValidator(_database_url), _written_url]
 ArtifactPlace = Annotated[str, AfterValidator(_artifact_place)]
 Networks = Annotated[
     tuple[IPv4Network | IPv6Network, ...],
-    NoDecode,
     BeforeValidator(_networks),
     _Written(lambda networks: ",".join(map(str, networks))),
 ]
 Secret = Annotated[SecretStr, _Written(_redact)]
 BearerKey = Annotated[SecretStr, AfterValidator(_bearer), _Written(_redact)]
-SecretKeys = Annotated[
-    tuple[SecretStr, ...], NoDecode, BeforeValidator(_list), AfterValidator(_keys), _Written(_redact)
-]
+SecretKeys = Annotated[tuple[SecretStr, ...], BeforeValidator(_list), AfterValidator(_keys), _Written(_redact)]

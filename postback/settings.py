@@ -11,9 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
-from pydantic import Field, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ledger.keys import MIN_LENGTH
 from postback.setting_types import (
@@ -87,20 +85,19 @@ _RATE = "a number above 0, a second"
 _COUNT = "a whole number, 0 for no limit"
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """The settings table of the documentation. Times are milliseconds, sizes bytes, URLs without a trailing slash.
 
-    A field's `validation_alias` is its variable and its description says what is accepted. Prefer `load`, whose
-    errors are for people.
+    A field's `validation_alias` is its variable and its description says what is accepted. `load` reads the variables;
+    made in any other way, these are the defaults and what is given.
     """
 
-    model_config = SettingsConfigDict(
+    model_config = ConfigDict(
         frozen=True,
-        case_sensitive=True,
-        env_ignore_empty=True,
         populate_by_name=True,
         extra="forbid",
         hide_input_in_errors=True,
+        validate_default=True,
     )
 
     home: Folder = _variable("POSTBACK_HOME", "a folder that can be written", default_factory=_data_folder)
@@ -210,36 +207,6 @@ class Settings(BaseSettings):
         follows = {name: here for name in ("public_url", "url") if name not in self.model_fields_set}
         return self.model_copy(update={"port": port, **follows})
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, _SecretFiles(settings_cls)
-
-
-class _SecretFiles(PydanticBaseSettingsSource):
-    """The secrets that `VARIABLE_FILE` variables point at, without the line end that editors leave."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        variable = str(field.validation_alias)
-        path = os.environ.get(f"{variable}_FILE") if variable in FROM_FILES else None
-        if not path or os.environ.get(variable):
-            return None, variable, False
-        try:
-            return Path(path).expanduser().read_text().strip() or None, variable, False
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not text"
-            raise SettingsError(f"{variable}_FILE: cannot read {path}: {reason}") from None
-
-    def __call__(self) -> dict[str, Any]:
-        found = (self.get_field_value(field, name) for name, field in self.settings_cls.model_fields.items())
-        return {variable: value for value, variable, _ in found if value is not None}
-
 
 def load(**flags: Any) -> Settings:
     """The settings of this process. Flags are named as the fields and override; None means not given.
@@ -248,9 +215,28 @@ def load(**flags: Any) -> Settings:
     """
     given = {name: value for name, value in flags.items() if value is not None}
     try:
-        return Settings(**given)
+        return Settings.model_validate(_variables() | given)
     except ValidationError as invalid:
         raise SettingsError("\n".join(_complaints(invalid, given))) from None
+
+
+def _variables() -> dict[str, Any]:
+    """What the environment says, by field."""
+    variables = {name: str(field.validation_alias) for name, field in Settings.model_fields.items()}
+    found = {name: os.environ.get(variable) or _from_file(variable) for name, variable in variables.items()}
+    return {name: value for name, value in found.items() if value}
+
+
+def _from_file(variable: str) -> str | None:
+    """The secret in the file that `VARIABLE_FILE` points at, without the line end that editors leave."""
+    path = os.environ.get(f"{variable}_FILE") if variable in FROM_FILES else None
+    if not path:
+        return None
+    try:
+        return Path(path).expanduser().read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise SettingsError(f"{variable}_FILE: cannot read {path}: {reason}") from None
 
 
 def origin(name: str, flags: Collection[str] = ()) -> Literal["flag", "environment", "file", "default"]:

@@ -16,7 +16,6 @@ from ledger.errors import LedgerError
 from ledger.ledger import Ledger
 from ledger.settling import Settlement
 from ledger.traces import HandOn, Span, Tracer
-from postback import __version__
 from postback.settings import Settings
 from receiver.observer import Observer
 
@@ -70,6 +69,8 @@ class Collected:
     def __init__(self, processor: Any) -> None:
         from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, OTELResourceDetector, Resource
         from opentelemetry.sdk.trace import TracerProvider
+
+        from postback import __version__
 
         ours = Resource.create({SERVICE_NAME: "postback", SERVICE_VERSION: __version__})
         self._provider = TracerProvider(resource=ours.merge(OTELResourceDetector().detect()), shutdown_on_exit=False)

@@ -59,6 +59,8 @@ class EventBridge:
     """Accepts events. `url` is the target as the rule has it, `token` the one that was set there; `wake` is called
     when there is a job to ask about."""
 
+    path = PATH
+
     def __init__(
         self,
         ledger: Ledger,

@@ -76,17 +76,6 @@ class Folder:
         return self._folder / name[-2:] / name
 
 
-def open_storage(place: str, home: Path) -> Storage:
-    """The storage of POSTBACK_ARTIFACTS: a folder's path, or `s3://…`, `gs://…`, `az://…`. Raises `BadPlace`."""
-    if "://" not in place:
-        return Folder(Path(place))
-    try:
-        from receiver.bucket import open_bucket
-    except ImportError:
-        raise BadPlace(f"POSTBACK_ARTIFACTS={place} needs more: pip install 'postback[buckets]'") from None
-    return open_bucket(place, home / "drafts")
-
-
 def _keep(draft: Path, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     _sync(draft)

@@ -38,7 +38,6 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "socket": WINGS,
     "asyncio": ("ledger", *WINGS),
     "anyio": ("ledger", *WINGS),
-    "pydantic_settings": ("postback",),
 }
 """Modules that only some packages or files may import: HTTP and I/O stay where the design puts them."""
 

@@ -61,9 +61,3 @@ class Redelivery(Body):
 
     at_once: bool | None = None
     """Also where it is still owed: its next attempt is made now."""
-
-
-class ProviderWords(BaseModel):
-    """What a provider posts, in its own words."""
-
-    model_config = ConfigDict(extra="allow")

@@ -114,12 +114,6 @@ class Callback(CallbackSummary):
     body_base64: str | None
 
 
-class Received(Shape):
-    """A callback that was stored, and what it meant for its job."""
-
-    verdict: Literal["accepted", "progress", "duplicate", "conflicting"]
-
-
 class Notification(Shape):
     """A notification as it was sent out."""
 
@@ -210,12 +204,6 @@ class Timeline(Shape):
     """Everything that happened to a job, oldest first."""
 
     data: list[TimelineEntry]
-
-
-class Health(Shape):
-    """The process is up."""
-
-    status: str
 
 
 class FieldError(Shape):

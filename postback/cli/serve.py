@@ -1,5 +1,6 @@
 """`postback serve`: run the server."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -30,17 +31,29 @@ def serve(
 
     Everything in one process, or with --role some of it.
     """
-    from postback.house import ROLES
+    with _uncollected():
+        from postback.house import ROLES
 
-    chosen = frozenset(read_commas(roles or ())) or ROLES
-    if unknown := chosen - ROLES:
-        told = f"{', '.join(sorted(unknown))} is none of {', '.join(sorted(ROLES))}"
-        raise typer.BadParameter(told, param_hint="--role")
-    settings = session_of(context).settings(host=host, port=port, database_url=database_url, public_url=public_url)
-    from postback.serve import run
+        chosen = frozenset(read_commas(roles or ())) or ROLES
+        if unknown := chosen - ROLES:
+            told = f"{', '.join(sorted(unknown))} is none of {', '.join(sorted(ROLES))}"
+            raise typer.BadParameter(told, param_hint="--role")
+        settings = session_of(context).settings(host=host, port=port, database_url=database_url, public_url=public_url)
+        from postback.serve import run
 
-    with plain_errors():
-        run(settings, chosen)
+        with plain_errors():
+            run(settings, chosen)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looking for garbage: what a start loads is none, and the looking would take a tenth of it. Once it has
+    started, the server looks again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @contextmanager

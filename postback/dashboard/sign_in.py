@@ -6,12 +6,12 @@ from starlette.responses import Response
 from ledger import sign_in_links
 from ledger.api_keys import digest
 from ledger.clock import SECOND
-from postback.api.sign_in_links import key_of
 from postback.dashboard import forms, session
 from postback.dashboard.cookies import Claim
 from postback.dashboard.page import Page
 from postback.dashboard.shell import draw, see_other
 from postback.house import House
+from postback.sign_in_links import key_of
 
 MAX_FORM = 8_192
 """Bytes; a key and a path are far shorter."""

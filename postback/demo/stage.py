@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from socket import socket
 
 import uvicorn
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from postback import logs
 from postback.demo.echo import PATH, Echo
@@ -25,21 +24,6 @@ POSTBACK_PORT, SIMULATOR_PORT, ECHO_PORT = 8414, 8415, 8416
 
 RETRY_SCHEDULE = "0s,500ms,1s"
 """Short, so that a delivery that fails is given up while somebody looks."""
-
-
-class DemoSettings(Settings):
-    """Settings that nothing of the environment gets into: no real key, address or database of the user's."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +72,20 @@ async def _simulator(home: Home, voice: Voice) -> AsyncIterator[str]:
 @contextlib.asynccontextmanager
 async def _postback(home: Home, providers: str, voice: Voice) -> AsyncIterator[tuple[str, str]]:
     with listen_near(POSTBACK_PORT) as listening:
-        settings = DemoSettings(
-            home=home.path,
-            database_url=home.database_url,
-            host=HOST,
-            port=port_of(listening),
-            allow_networks="127.0.0.0/8",
-            retry_schedule=RETRY_SCHEDULE,
-            dashscope_api_key="demo",
-            dashscope_base_url=providers + DASHSCOPE_PATH,
-            acedata_api_token="demo",
-            acedata_base_url=providers + ACEDATA_PATH,
+        # Nothing of the environment gets into these: no real key, address or database of the user's.
+        settings = Settings.model_validate(
+            {
+                "home": home.path,
+                "database_url": home.database_url,
+                "host": HOST,
+                "port": port_of(listening),
+                "allow_networks": "127.0.0.0/8",
+                "retry_schedule": RETRY_SCHEDULE,
+                "dashscope_api_key": "demo",
+                "dashscope_base_url": providers + DASHSCOPE_PATH,
+                "acedata_api_token": "demo",
+                "acedata_base_url": providers + ACEDATA_PATH,
+            }
         )
         house = await open_house(settings)
         async with serving(house, listening) as server, running(server, listening):

@@ -1,5 +1,7 @@
 """The calls that the design names are there; each wants the key unless it is open to all."""
 
+from typing import Any
+
 import pytest
 from starlette.routing import Route
 
@@ -49,26 +51,28 @@ OPEN = [
 WITH_ID = [(method, path) for method, path in WITH_KEY if "{id}" in path]
 
 
-def routes_of(stage: Stage) -> set[tuple[str, str]]:
+async def routes_of(stage: Stage) -> set[tuple[str, str]]:
     """Method and path of everything that the application answers."""
-    assert all(isinstance(route, Route) for route in stage.app.routes)
+    rest: Any = stage.app.router.default
+    routes = [*stage.app.routes, *(await rest.load()).routes]
+    assert all(isinstance(route, Route) for route in routes)
     return {
         (method, route.path)
-        for route in stage.app.routes
+        for route in routes
         if isinstance(route, Route)
         for method in set(getattr(route.endpoint, "methods", None) or route.methods or ()) - {"HEAD"}
     }
 
 
 async def test_every_call_of_the_design_is_there(stage: Stage) -> None:
-    assert set(WITH_KEY + OPEN) <= routes_of(stage)
+    assert set(WITH_KEY + OPEN) <= await routes_of(stage)
 
 
 async def test_without_the_key_every_call_but_the_open_ones_is_401(stage: Stage) -> None:
     missing = ["", "Bearer", "Bearer ", API_KEY, f"Basic {API_KEY}"]
     wrong = ["Bearer wrong", f"Bearer {API_KEY}x", f"Bearer {API_KEY[:-1]}", "Bearer \xe9"]
     told: dict[bool, set[str]] = {False: set(), True: set()}
-    closed = {(method, path) for method, path in routes_of(stage) if path.startswith("/v1/")}
+    closed = {(method, path) for method, path in await routes_of(stage) if path.startswith("/v1/")}
     assert set(WITH_KEY) <= closed
     for method, path in closed:
         for text in [None, *missing, *wrong]:
@@ -109,7 +113,7 @@ async def test_an_unknown_address_is_404_and_never_a_redirect(stage: Stage) -> N
 
 async def test_a_wrong_method_is_405_and_names_the_right_ones(stage: Stage) -> None:
     methods: dict[str, set[str]] = {}
-    for method, path in routes_of(stage):
+    for method, path in await routes_of(stage):
         methods.setdefault(path, set()).update({method, "HEAD"} if method == "GET" else {method})
     for path, right in methods.items():
         for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "FANCY"} - right:

@@ -54,7 +54,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 async def test_every_route_is_described_and_every_description_has_a_route(stage: Stage) -> None:
-    assert routes_of(stage) - PAGES == set(operations())
+    assert await routes_of(stage) - PAGES == set(operations())
     assert set(WITH_KEY + OPEN) - PAGES <= set(operations())
 
 

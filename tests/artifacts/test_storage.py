@@ -8,7 +8,8 @@ import pytest
 from obstore.store import MemoryStore, S3Store
 
 from receiver.bucket import Bucket
-from receiver.storage import CHUNK, BadPlace, Folder, Missing, Storage, StorageError, open_storage
+from receiver.places import open_storage
+from receiver.storage import CHUNK, BadPlace, Folder, Missing, Storage, StorageError
 
 pytestmark = pytest.mark.anyio
 

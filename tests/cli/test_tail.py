@@ -8,7 +8,7 @@ from starlette.responses import StreamingResponse
 from postback.cli.client import Client
 from postback.cli.errors import CommandFailed
 from postback.cli.feed import Feed
-from postback.settings import Settings
+from postback.settings import load
 
 from .conftest import Cli
 from .samples import SUBSCRIBER, page
@@ -73,7 +73,7 @@ def test_a_connection_that_breaks_off_is_told_in_plain_words(cli: Cli, stub: Stu
         raise OSError
 
     stub.answers["GET /v1/stream"] = [StreamingResponse(broken(), media_type="text/event-stream")]
-    with Client(Settings()) as api, pytest.raises(CommandFailed) as failed:
+    with Client(load()) as api, pytest.raises(CommandFailed) as failed:
         with api.follow("stream", query={}, headers={}) as chunks:
             list(chunks)
     assert failed.value.message.splitlines()[0] == f"the connection to {stub.url} broke off"

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 import httpx2 as httpx
 import pytest
 
-from dispatcher.client import CONNECT_TIMEOUT, MAX_ANSWER, TIMEOUT, ProviderClient
+from dispatcher.client import MAX_ANSWER, ProviderClient
+from dispatcher.patience import CONNECT_TIMEOUT, TIMEOUT
 from ledger.tokens import CallbackTokens
 from providers import PROVIDERS
 from providers.protocol import Account, Disposition, JobStatus, Order, Reading, Refusal

@@ -3,7 +3,7 @@
 import os
 import time
 
-from dispatcher import poller, submitter
+from dispatcher import patience, poller, submitter
 from receiver import forwarder
 
 
@@ -31,4 +31,4 @@ def step(path: str, milliseconds: int) -> None:
 
 def shorten_leases(milliseconds: str) -> None:
     """Leases last that long, instead of most of a minute."""
-    submitter.LEASE = poller.LEASE = forwarder.LEASE_MARGIN = int(milliseconds)
+    submitter.LEASE = patience.POLL_LEASE = poller.LEASE = forwarder.LEASE_MARGIN = int(milliseconds)

@@ -1,7 +1,8 @@
 """Every call of the API, as data: the routes and the OpenAPI are made from this one table."""
 
-from postback.api.calls import deliveries, jobs, keys, open, operating, stream, subscribers
-from postback.api.calls.call import Call, Query
+from postback.api import open_calls
+from postback.api.call import Call, Query
+from postback.api.calls import deliveries, jobs, keys, operating, stream, subscribers
 
 __all__ = ["CALLS", "Call", "Query"]
 
@@ -12,5 +13,5 @@ CALLS: tuple[Call, ...] = (
     *stream.CALLS,
     *keys.CALLS,
     *operating.CALLS,
-    *open.CALLS,
+    *open_calls.CALLS,
 )

@@ -4,7 +4,7 @@ from ledger.callbacks import VERDICTS
 from ledger.events import EVENTS
 from ledger.lifecycle import DELIVERY
 from postback.api import bodies, callbacks, deliveries, models
-from postback.api.calls.call import JOB_ID, Call, Query
+from postback.api.call import JOB_ID, Call, Query
 
 CALLS: tuple[Call, ...] = (
     Call(

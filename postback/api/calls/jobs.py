@@ -3,7 +3,7 @@
 from ledger import search
 from ledger.lifecycle import JOB
 from postback.api import batch, bodies, jobs, models, targets
-from postback.api.calls.call import Call, Query
+from postback.api.call import Call, Query
 from providers import PROVIDERS
 
 CALLS: tuple[Call, ...] = (

@@ -2,7 +2,7 @@
 
 from postback.api import key_models as models
 from postback.api import keys, sign_in_links
-from postback.api.calls.call import Call
+from postback.api.call import Call
 
 CALLS: tuple[Call, ...] = (
     Call(

@@ -1,7 +1,7 @@
 """The calls for whoever runs the server."""
 
 from postback.api import backup, metrics
-from postback.api.calls.call import Call
+from postback.api.call import Call
 
 CALLS: tuple[Call, ...] = (
     Call(

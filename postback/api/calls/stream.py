@@ -1,7 +1,7 @@
 """The call that does not end: what happens, as it happens."""
 
 from postback.api import stream
-from postback.api.calls.call import Call, Query
+from postback.api.call import Call, Query
 
 CALLS: tuple[Call, ...] = (
     Call(

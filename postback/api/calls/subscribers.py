@@ -3,7 +3,7 @@
 from postback.api import audit, models, recovery, secrets, subscribers, trials
 from postback.api import subscriber_bodies as bodies
 from postback.api import subscriber_models as shapes
-from postback.api.calls.call import Call
+from postback.api.call import Call
 
 CALLS: tuple[Call, ...] = (
     Call(

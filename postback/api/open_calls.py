@@ -1,7 +1,11 @@
-"""The calls that need no key: of providers, of whoever has an image's URL, and of what watches the process."""
+"""The calls that need no key: of providers, of whoever has an image's URL, and of what watches the process.
 
-from postback.api import artifacts, bodies, callbacks, health, models
-from postback.api.calls.call import Call
+They are answered first after a start, so nothing is imported here that they do not need.
+"""
+
+from postback.api import artifacts, callbacks, health
+from postback.api import open_models as models
+from postback.api.call import Call
 from receiver import intake
 
 CALLS: tuple[Call, ...] = (
@@ -11,7 +15,7 @@ CALLS: tuple[Call, ...] = (
         "Tell how a job stands, as its provider does. The token in the path is the authority.",
         callbacks.receive,
         models.Received,
-        body=bodies.ProviderWords,
+        body=models.ProviderWords,
         problems=(404, 503),
         open=True,
         roles=("receiver",),
