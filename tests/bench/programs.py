@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,13 +18,22 @@ ROOT = Path(__file__).parents[2]
 
 @contextmanager
 def postback(home: Path, *roles: str, **settings: object) -> Iterator[Server]:
-    """`postback serve` with these roles."""
+    """`postback serve` with these roles, once it has loaded all of itself."""
     server = Server(home, SETTINGS | settings, roles)
     try:
         server.start()
+        _loaded(server.port)
         yield server
     finally:
         server.kill()
+
+
+def _loaded(port: int) -> None:
+    """Asks for what is nowhere: only when everything is there can the server say so."""
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/nowhere", timeout=30).close()
+    except urllib.error.HTTPError as answer:
+        answer.close()
 
 
 @contextmanager
