@@ -1,5 +1,6 @@
 """Structured logs: JSON for programs, plain lines on a terminal. No URL of a callback is ever logged."""
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -80,7 +81,8 @@ class _Renderer:
 
 
 class _Lines:
-    """Writes each line at once and whole; loses what cannot be written."""
+    """Writes each line whole, and at once; what only informs, with what else is said in the same turn of the event
+    loop, as many lines often are after a commit. Loses what cannot be written."""
 
     def __init__(self, stream: TextIO) -> None:
         buffer = getattr(stream, "buffer", None)
@@ -88,16 +90,38 @@ class _Lines:
         self._flush = stream.flush if buffer is None else buffer.flush
         self._text = buffer is None
         self._lock = threading.Lock()
+        self._turn: asyncio.AbstractEventLoop | None = None
+        """The event loop at the end of whose turn lines are flushed."""
 
     def msg(self, line: bytes) -> None:
-        with self._lock:
-            try:
-                self._write(line.decode("ascii") + "\n" if self._text else line + b"\n")
-                self._flush()
-            except OSError:
-                pass
+        self._add(line)
+        self._send()
 
-    debug = info = warning = error = critical = exception = warn = fatal = log = msg
+    def info(self, line: bytes) -> None:
+        self._add(line)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._send()
+            return
+        if loop is not self._turn:
+            self._turn = loop
+            loop.call_soon(self._end_turn)
+
+    debug = info
+    warning = error = critical = exception = warn = fatal = log = msg
+
+    def _end_turn(self) -> None:
+        self._turn = None
+        self._send()
+
+    def _add(self, line: bytes) -> None:
+        with self._lock, contextlib.suppress(OSError):
+            self._write(line.decode("ascii") + "\n" if self._text else line + b"\n")
+
+    def _send(self) -> None:
+        with self._lock, contextlib.suppress(OSError):
+            self._flush()
 
 
 class _Forgiving:

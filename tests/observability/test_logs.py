@@ -1,5 +1,6 @@
 """What a line of the log holds, and how it is written."""
 
+import asyncio
 import io
 import json
 import logging
@@ -62,6 +63,37 @@ def test_whatever_is_said_is_written(stream: io.TextIOWrapper, value: object) ->
     logs.configure(stream=stream)
     structlog.get_logger().warning("odd", value=value)
     assert json.loads(written(stream))["level"] == "warning"
+
+
+class Sent(io.BytesIO):
+    """Remembers how many lines had been written at each flush."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flushes: list[int] = []
+
+    def flush(self) -> None:
+        self.flushes.append(self.getvalue().count(b"\n"))
+
+
+def test_what_is_said_in_one_turn_of_the_loop_is_written_together(stream: io.TextIOWrapper) -> None:
+    sent = Sent()
+    logs.configure(stream=io.TextIOWrapper(sent, "utf-8"))
+    log = structlog.get_logger()
+
+    async def speak() -> None:
+        log.info("one")
+        log.info("two")
+        assert sent.flushes == []
+        await asyncio.sleep(0)
+        assert sent.flushes == [2]
+        log.info("three")
+        log.warning("what is wrong never waits")
+        assert sent.flushes == [2, 4]
+
+    asyncio.run(speak())
+    log.info("outside of a loop")
+    assert sent.flushes[-1] == 5
 
 
 def test_times_go_on_by_the_second() -> None:
