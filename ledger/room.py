@@ -1,7 +1,8 @@
 """How much work a loop has under way, and when the end of a piece is worth asking the database for more."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
 
 from ledger.clock import SECOND
 
@@ -10,47 +11,50 @@ PATIENCE = SECOND // 100
 
 
 class Room:
-    """Room for `size` pieces of work at once.
+    """Room for `size` pieces of work at once, of one queue or several.
 
     To claim one costs the database what it costs to claim many. So while more waits than there is room for, more is
-    claimed when half of what was under way has ended, or `PATIENCE` after the first has.
+    claimed when as much of a queue has ended as is still under way, or `PATIENCE` after the first end.
     """
 
     def __init__(self, size: int, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._size = size
         self._sleep = sleep
-        self.busy = 0
-        """How many have begun and not ended."""
-        self._enough = 0
-        self._ended = 0
+        self._busy = Counter[str]()
+        self._ended = Counter[str]()
         self._looks = 0
         self._waited_for = False
+
+    @property
+    def busy(self) -> int:
+        """How many have begun and not ended."""
+        return self._busy.total()
 
     def look(self) -> int:
         """How many more there is room for; with this a pass of the loop begins."""
         self._looks += 1
-        self._ended, self._enough, self._waited_for = 0, _half(self.busy), False
+        self._ended.clear()
+        self._waited_for = False
         return max(0, self._size - self.busy)
 
-    def take(self, count: int) -> None:
-        """So many more have begun."""
-        self.busy += count
-        self._enough = _half(self.busy)
+    def take(self, queues: Iterable[str]) -> None:
+        """One more has begun of each of these."""
+        self._busy.update(queues)
 
-    async def leave(self, *, wanted: bool) -> bool:
+    async def leave(self, queue: str, *, wanted: bool) -> bool:
         """One has ended. Whether the loop is to be called again for the room that it leaves, if that is `wanted`."""
-        self.busy -= 1
-        self._ended += 1
+        self._ended[queue] += 1
+        left = self._busy[queue] - 1
+        if left:
+            self._busy[queue] = left
+        else:
+            del self._busy[queue]
         if not wanted:
             return False
-        if self._ended >= self._enough:
+        if self._ended[queue] >= left:
             return True
         if self._waited_for:
             return False
         self._waited_for, looks = True, self._looks
         await self._sleep(PATIENCE / SECOND)
         return looks == self._looks
-
-
-def _half(count: int) -> int:
-    return (count + 1) // 2

@@ -36,6 +36,7 @@ COPY_TIMEOUT = 5 * MINUTE
 
 LEASE_MARGIN = 15 * SECOND
 MAX_COPIES = 64
+_QUEUE = "artifacts"
 
 Spawn = Callable[[Coroutine[Any, Any, bool]], None]
 """Runs a coroutine beside the loop, and calls the loop again when it returns True."""
@@ -87,7 +88,7 @@ class Archiver:
         if self._full:
             return None  # a copy that ends calls again
         claim = await self._ledger.write(copies.claim, limit=room, lease=self._timeout + LEASE_MARGIN)
-        self._room.take(len(claim.rows))
+        self._room.take(_QUEUE for _ in claim.rows)
         self._full = len(claim.rows) >= room
         for row in claim.rows:
             self._spawn(self._work(row))
@@ -100,7 +101,7 @@ class Archiver:
             # The lease runs out and the artifact is due again.
             log.warning("artifact_not_recorded", artifact_id=row.id, reason=str(error))
         finally:
-            again = await self._room.leave(wanted=self._full)
+            again = await self._room.leave(_QUEUE, wanted=self._full)
         return again
 
     async def _copy(self, row: Any) -> None:

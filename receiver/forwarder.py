@@ -87,7 +87,7 @@ class Forwarder:
         if self._full:
             return None  # an attempt that ends calls again
         claim = await self._ledger.write(parcels.claim, limit=room, lease=self._lease)
-        self._room.take(len(claim.rows))
+        self._room.take(parcel.lane for parcel in claim.rows)
         self._full = len(claim.rows) >= room
         self._crowded = claim.crowded
         for parcel in claim.rows:
@@ -99,7 +99,7 @@ class Forwarder:
         try:
             await self._attempt(parcel)
         finally:
-            again = await self._room.leave(wanted=self._full or parcel.lane in self._crowded)
+            again = await self._room.leave(parcel.lane, wanted=self._full or parcel.lane in self._crowded)
         return again
 
     async def _attempt(self, parcel: Any) -> None:

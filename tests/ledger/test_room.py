@@ -36,7 +36,7 @@ def sleeps() -> Sleeps:
 def full(sleeps: Sleeps) -> Room:
     room = Room(8, sleep=sleeps)
     assert room.look() == 8
-    room.take(8)
+    room.take("a" * 8)
     return room
 
 
@@ -44,14 +44,14 @@ async def leaves(room: Room, count: int) -> list["asyncio.Task[bool]"]:
     """So many ends, one after the other; those that have not answered yet wait."""
     tasks = []
     for _ in range(count):
-        tasks.append(asyncio.create_task(room.leave(wanted=True)))
+        tasks.append(asyncio.create_task(room.leave("a", wanted=True)))
         await asyncio.sleep(0)
     return tasks
 
 
 async def test_there_is_room_for_so_many(full: Room) -> None:
     assert full.look() == 0
-    assert not await full.leave(wanted=False)
+    assert not await full.leave("a", wanted=False)
     assert (full.look(), full.busy) == (1, 7)
 
 
@@ -77,21 +77,30 @@ async def test_what_ends_during_a_pass_counts_for_the_next(full: Room, sleeps: S
     await leaves(full, 4)
     assert full.look() == 4
     early, *_ = await leaves(full, 1)
-    full.take(4)  # 7 are under way now, and one has ended since the look
+    full.take("a" * 4)  # 7 are under way now, and one has ended since the look
     *_, last = await leaves(full, 3)
     assert last.result()
     sleeps.end()
     assert await early, "no pass has begun since"
 
 
+async def test_no_queue_waits_for_another(sleeps: Sleeps) -> None:
+    room = Room(8, sleep=sleeps)
+    room.look()
+    room.take("aaaaaab")
+    assert await room.leave("b", wanted=True)
+    assert room.busy == 6
+    assert not sleeps.waiting
+
+
 async def test_the_last_to_end_never_waits(sleeps: Sleeps) -> None:
     room = Room(8, sleep=sleeps)
     room.look()
-    room.take(1)
-    assert await room.leave(wanted=True)
+    room.take("a")
+    assert await room.leave("a", wanted=True)
     assert not sleeps.waiting
 
 
 async def test_nobody_waits_for_room_that_nobody_wants(full: Room, sleeps: Sleeps) -> None:
-    assert not any([await full.leave(wanted=False) for _ in range(8)])
+    assert not any([await full.leave("a", wanted=False) for _ in range(8)])
     assert not sleeps.waiting
