@@ -40,6 +40,7 @@ class Poller:
 
     `swept` names the providers whose list is being read: of theirs, only jobs that are worth it are asked about.
     `rest` is the shortest pause between two questions about a job, in milliseconds, of providers that push.
+    `on_moved` is called when a question changed a job: there may be something to notify.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Poller:
         spawn: Spawn,
         swept: Callable[[], Collection[str]] = tuple,
         rest: Mapping[str, int] = MappingProxyType({}),
+        on_moved: Callable[[], None] = lambda: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -62,6 +64,7 @@ class Poller:
         self._swept = swept
         self._look_at = 0
         self._rest = rest
+        self._on_moved = on_moved
         self._spawn = spawn
         self._sleep = sleep
         self._jitter = jitter
@@ -83,7 +86,7 @@ class Poller:
         if now >= self._look_at:
             self._look_at = now + polls.OVERDUE
             while await self._ledger.write(polls.overdue):
-                pass
+                self._on_moved()
 
     def _budgets(self) -> dict[str, Budget]:
         swept = self._swept()
@@ -127,6 +130,7 @@ class Poller:
             settled = await self._record(asked)
             if settled and _tells_something(job, asked):
                 self._log(job, asked)
+                self._on_moved()
 
     def _log(self, job: Job, asked: Asked) -> None:
         said = asked.reading

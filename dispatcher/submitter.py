@@ -41,7 +41,7 @@ class Submitter:
     """One loop: claims queued jobs within their pace, sends each, settles it behind its lease.
 
     `poll_after` is when a missing callback or push is asked for, by provider, in milliseconds; `caps` are images a day,
-    by provider; `on_taken` is called when there may be a job to ask about.
+    by provider; `on_taken` is called when there may be a job to ask about, and something to notify.
     """
 
     def __init__(

@@ -38,11 +38,12 @@ async def start(
     tracer: Tracer,
     *,
     receiver: ASGIApp | None,
+    on_told: Callable[[], None],
     closing: AsyncExitStack,
     runner: Callable[[str], Runner],
 ) -> None:
     """Starts the loops, each on a `runner` of its own. `receiver` is the application that takes callbacks, where that
-    is this process's own.
+    is this process's own; `on_told` is called when there may be something to notify.
 
     What they hold open is left to `closing`.
     """
@@ -54,6 +55,11 @@ async def start(
     rates = {name: pace.query_rate for name, pace in paces.items()}
     pushed = {PROVIDER: PUSHED_POLL} if settings.eventbridge_token is not None else {}
     submitting, polling, sweeping = runner("submitter"), runner("poller"), runner("sweeper")
+
+    def taken() -> None:
+        polling.wake()
+        on_told()
+
     sweeper = Sweeper(ledger, clients, rates=rates, on_found=polling.wake)
     submitter = Submitter(
         ledger,
@@ -69,7 +75,7 @@ async def start(
         caps={name: pace.daily_images for name, pace in paces.items()},
         poll_after={"acedata": settings.acedata_poll_after, **pushed},
         spawn=submitting.spawn,
-        on_taken=polling.wake,
+        on_taken=taken,
         tracer=tracer,
     )
     poller = Poller(
@@ -80,6 +86,7 @@ async def start(
         spawn=polling.spawn,
         swept=sweeper.swept,
         rest=pushed,
+        on_moved=on_told,
     )
     await ledger.write(polls.ask_again)
     submitting.start(submitter.run_once)

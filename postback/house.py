@@ -187,6 +187,7 @@ class House:
             self.tokens,
             self.tracer,
             receiver=app if self.settings.receiver_url is None and "receiver" in self.roles else None,
+            on_told=lambda: self.wake("forwarder"),
             closing=self._closing,
             runner=self._runner,
         )

@@ -78,7 +78,9 @@ class Stage:
         }
         return Submitter(self.ledger, self.clients, self.tokens, self.poster, **given | changes)
 
-    def poller(self, rates: Mapping[str, float] = MappingProxyType({"dashscope": 20, "acedata": 20})) -> Poller:
+    def poller(
+        self, rates: Mapping[str, float] = MappingProxyType({"dashscope": 20, "acedata": 20}), **changes: Any
+    ) -> Poller:
         return Poller(
             self.ledger,
             self.clients,
@@ -87,6 +89,7 @@ class Stage:
             spawn=self.crew.spawn,
             sleep=self.time.sleep,
             jitter=lambda: 0.5,
+            **changes,
         )
 
     async def job(self, **changes: Any) -> Job:

@@ -59,6 +59,19 @@ async def test_a_change_is_noted_once(stage: Stage) -> None:
     assert await stage.diary(job) == ["submitted", "polled", "running", "polled", "polled"]
 
 
+async def test_what_follows_a_change_need_not_be_waited_for(stage: Stage) -> None:
+    stage.dashscope.fetches = [task("PENDING"), task("RUNNING"), task("RUNNING")]
+    job = await asked_for(stage)
+    moved: list[int] = []
+    poller = stage.poller(on_moved=lambda: moved.append(len(stage.dashscope.fetched)))
+    await stage.crew.run(poller.run_once, until=stage.time.now + 20 * SECOND)
+    assert moved == [1, 2], "that it waits, and that it runs; not that it still does"
+    await stage.crew.run(poller.run_once, until=(await stage.now(job)).deadline_at or 0)
+    await stage.crew.run(poller.run_once, until=stage.time.now + 60 * SECOND)
+    assert (await stage.now(job)).status == "lost"
+    assert moved == [1, 2, len(stage.dashscope.fetched)]
+
+
 async def test_an_unheard_of_word_means_not_finished(stage: Stage) -> None:
     stage.dashscope.fetches = [task("THINKING"), done()]
     job = await asked_for(stage)

@@ -162,7 +162,7 @@ def retry_at_once() -> Iterator[None]:
     def settlement(self: forwarder.Forwarder, parcel: Any, carried: Any) -> Settlement:
         settled = real(self, parcel, carried)
         again = settled.status in ("pending", "dead") and settled.disable is None
-        return replace(settled, status="pending", due_at=self._ledger.clock()) if again else settled
+        return settled._replace(status="pending", due_at=self._ledger.clock()) if again else settled
 
     with patch.object(forwarder.Forwarder, "_settlement", settlement):
         yield

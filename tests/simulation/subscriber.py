@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from ledger.clock import SECOND
 from receiver.egress import EgressError, Response
@@ -70,7 +69,7 @@ class Door:
         try:
             async with asyncio.timeout(TIMEOUT / SECOND):
                 answer = await across(self._here, self._outside, lambda: subscriber.handle(headers))
-                return replace(answer, duration_ms=self._since(began))
+                return answer._replace(duration_ms=self._since(began))
         except TimeoutError:
             timing = Timing(response=self._since(began))
             raise EgressError("timeout", "https://reader.example: no answer in time", timing) from None

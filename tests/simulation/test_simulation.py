@@ -17,7 +17,7 @@ QUICK = {
     "fence-removed": 12,
     "submit-retried-on-timeout": 12,
     "acknowledge-before-commit": 2,
-    "lease-not-checked": 23,
+    "lease-not-checked": 248,
     "send-again-after-lease": 15,
     "last-outcome-wins": 50,
     "forget-deliveries": 15,
