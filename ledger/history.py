@@ -1,17 +1,15 @@
 """A job's own diary: what no other table tells."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
+from ledger import bulk
 from ledger.schema import history
 
-_ADD = insert(history)
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of a timeline. `type` is a word such as `submitted` or `polled`; `summary` a sentence for a person."""
 
     job_id: str
@@ -22,5 +20,4 @@ class Entry:
 
 def add(connection: Connection, entries: Sequence[Entry]) -> None:
     """Writes lines, in their order."""
-    if entries:
-        connection.execute(_ADD, [asdict(entry) for entry in entries])
+    bulk.add(connection, history, [entry._asdict() for entry in entries])

@@ -35,7 +35,9 @@ COPY_TIMEOUT = 5 * MINUTE
 """A whole try, with redirects and storing."""
 
 LEASE_MARGIN = 15 * SECOND
-MAX_COPIES = 64
+MAX_COPIES = 16
+"""Images at once. Many that fail at the same moment would keep the event loop from deliveries."""
+
 _QUEUE = "artifacts"
 
 Spawn = Callable[[Coroutine[Any, Any, bool]], None]
