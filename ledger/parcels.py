@@ -88,12 +88,14 @@ _UNDER_WAY = (
 class Claim:
     """What was claimed: rows of a delivery with its notification's body and its subscriber; and when more is due.
 
-    `crowded` are the lanes that have more due than may be under way at once: theirs is the room that an end makes.
+    `crowded` are the lanes that have more due than may be under way at once: theirs is the room that an end makes. If
+    `full`, more was due than the limit allowed, and any end makes room.
     """
 
     rows: Sequence[Any]
     next_due: int | None
     crowded: frozenset[str] = frozenset()
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,27 +103,31 @@ class _Share:
     """How many deliveries of a lane may be taken now, at most, and where its pace begins to count."""
 
     lane: Lane
+    busy: int
     count: int
     interval: float
     start: float
 
 
-def claim(connection: Connection, moment: Moment, *, limit: int, lease: int) -> Claim:
+def claim(connection: Connection, moment: Moment, *, limit: int, lease: int, reserve: int = 0) -> Claim:
     """Takes due deliveries: ready lanes first, then the oldest few of each, so that none waits for another.
 
-    `lease` is how long an attempt may take, in milliseconds.
+    `lease` is how long an attempt may take, in milliseconds. The last `reserve` of the `limit` are for lanes of which
+    nothing is under way, one each.
     """
     waiting = lanes.waiting(connection)
     ready = [key for key, due in waiting if due <= moment.now]
     later = [due for _, due in waiting if due > moment.now]
     shares, more, crowded = _shares(connection, moment, ready)
-    shares = _fair(shares, limit)
-    taken = _take(connection, moment, shares, lease)
-    more += _paced(connection, shares, list(taken.values()))
+    given = _fair(shares, limit, reserve)
+    taken = _take(connection, moment, given, lease)
+    more += _paced(connection, given, list(taken.values()))
     counts = Counter(taken.values())
-    crowded += [share.lane.key for share in shares if counts[share.lane.key] >= share.count]
+    used_up = {share.lane.key: share.count for share in given if counts[share.lane.key] >= share.count}
+    without = {share.lane.key for share in shares} - {share.lane.key for share in given}
+    full = bool(without) or any(used_up.get(share.lane.key, share.count) < share.count for share in shares)
     rows = _sendable(connection, moment, load(connection, taken))
-    return Claim(rows, min(later + more, default=None), frozenset(crowded))
+    return Claim(rows, min(later + more, default=None), frozenset([*crowded, *used_up]), full)
 
 
 def load(connection: Connection, ids: Collection[str]) -> Sequence[Any]:
@@ -148,7 +154,7 @@ def _shares(connection: Connection, moment: Moment, ready: Sequence[str]) -> tup
             later.append(moment.now + SOON)
             continue
         most, rate_limit = limits.get(key, (DEFAULT_MAX_IN_FLIGHT, None))
-        share = _share(lane, moment.now, lane.room(most, busy.get(key, 0)), lane.interval(rate_limit))
+        share = _share(lane, moment.now, busy.get(key, 0), most, rate_limit)
         if lane.paused_until is not None and lane.paused_until > moment.now:
             later.append(lane.paused_until)
         elif share.start > moment.now:
@@ -160,11 +166,12 @@ def _shares(connection: Connection, moment: Moment, ready: Sequence[str]) -> tup
     return shares, later, full
 
 
-def _share(lane: Lane, now: int, room: int, interval: float) -> _Share:
+def _share(lane: Lane, now: int, busy: int, most: int, rate_limit: float | None) -> _Share:
+    room, interval = lane.room(most, busy), lane.interval(rate_limit)
     if not interval:
-        return _Share(lane, room, interval, now)
+        return _Share(lane, busy, room, interval, now)
     start = max(lane.next_at, now - CATCH_UP)
-    return _Share(lane, min(room, int((now - start) // interval) + 1), interval, start)
+    return _Share(lane, busy, min(room, int((now - start) // interval) + 1), interval, start)
 
 
 def _limits(connection: Connection, ready: Sequence[str]) -> dict[str, tuple[int, float | None]]:
@@ -178,10 +185,14 @@ def _under_way(connection: Connection, moment: Moment, ready: Sequence[str]) -> 
     return {row.lane: row.sending for row in counted}
 
 
-def _fair(shares: Sequence[_Share], limit: int) -> list[_Share]:
-    """The same for all where there is not enough for all; the most overdue where there is not even one for each."""
-    chosen = shares[:limit]
-    return [replace(share, count=min(share.count, max(1, limit // len(chosen)))) for share in chosen]
+def _fair(shares: Sequence[_Share], limit: int, reserve: int) -> list[_Share]:
+    """The same for all where there is not enough for all; the most overdue where there is not even one for each. And
+    one of the reserve for each that then has nothing, and nothing under way."""
+    open_to_all = max(0, limit - reserve)
+    chosen, others = shares[:open_to_all], shares[open_to_all:]
+    given = [replace(share, count=min(share.count, max(1, open_to_all // len(chosen)))) for share in chosen]
+    idle = [replace(share, count=1) for share in others if not share.busy]
+    return given + idle[: min(limit, reserve)]
 
 
 def _take(connection: Connection, moment: Moment, shares: Sequence[_Share], lease: int) -> dict[str, str]:

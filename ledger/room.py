@@ -41,17 +41,16 @@ class Room:
         """One more has begun of each of these."""
         self._busy.update(queues)
 
-    async def leave(self, queue: str, *, wanted: bool) -> bool:
-        """One has ended. Whether the loop is to be called again for the room that it leaves, if that is `wanted`."""
+    def leave(self, queue: str) -> None:
+        """One of this queue has ended."""
         self._ended[queue] += 1
-        left = self._busy[queue] - 1
-        if left:
-            self._busy[queue] = left
-        else:
+        self._busy[queue] -= 1
+        if not self._busy[queue]:
             del self._busy[queue]
-        if not wanted:
-            return False
-        if self._ended[queue] >= left:
+
+    async def asks(self, queue: str) -> bool:
+        """For one of this queue that has ended, where more waits: whether it is the one that calls the loop again."""
+        if self._ended[queue] >= self._busy[queue]:
             return True
         if self._waited_for:
             return False

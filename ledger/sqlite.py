@@ -54,6 +54,8 @@ class SqliteDatabase:
         """Takes the file, making it if it is missing. Raises `CannotOpen`."""
         lock = None
         path = _real(path)
+        if path.is_dir():
+            raise CannotOpen(f"{path} is a folder. Name a file in it: sqlite:///{path}/postback.sqlite3")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if lock := FileLock.of_database(path):

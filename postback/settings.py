@@ -233,10 +233,13 @@ def _from_file(variable: str) -> str | None:
     if not path:
         return None
     try:
-        return Path(path).expanduser().read_text().strip()
+        secret = Path(path).expanduser().read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise SettingsError(f"{variable}_FILE: cannot read {path}: {reason}") from None
+    if not secret:
+        raise SettingsError(f"{variable}_FILE: {path} is empty")
+    return secret
 
 
 def origin(name: str, flags: Collection[str] = ()) -> Literal["flag", "environment", "file", "default"]:

@@ -103,8 +103,8 @@ class Archiver:
             # The lease runs out and the artifact is due again.
             log.warning("artifact_not_recorded", artifact_id=row.id, reason=str(error))
         finally:
-            again = await self._room.leave(_QUEUE, wanted=self._full)
-        return again
+            self._room.leave(_QUEUE)
+        return self._full and await self._room.asks(_QUEUE)
 
     async def _copy(self, row: Any) -> None:
         copy, error, final = None, None, False

@@ -34,6 +34,9 @@ LAST_TRY = 1 * SECOND
 MAX_IN_FLIGHT = 256
 """How many attempts one process makes at once."""
 
+RESERVE = 64
+"""How many of these are for subscribers to whom nothing is being sent, one each: others are served, whoever hangs."""
+
 _STATUS = {Verdict.DELIVERED: "delivered", Verdict.RETRY: "pending", Verdict.DEAD: "dead", Verdict.DISABLE: "dead"}
 
 Spawn = Callable[[Coroutine[Any, Any, bool]], None]
@@ -86,9 +89,9 @@ class Forwarder:
         self._full = not room or holding > 0
         if self._full:
             return None  # an attempt that ends calls again
-        claim = await self._ledger.write(parcels.claim, limit=room, lease=self._lease)
+        claim = await self._ledger.write(parcels.claim, limit=room, lease=self._lease, reserve=RESERVE)
         self._room.take(parcel.lane for parcel in claim.rows)
-        self._full = len(claim.rows) >= room
+        self._full = claim.full
         self._crowded = claim.crowded
         for parcel in claim.rows:
             self._spawn(self._deliver(parcel))
@@ -99,8 +102,8 @@ class Forwarder:
         try:
             await self._attempt(parcel)
         finally:
-            again = await self._room.leave(parcel.lane, wanted=self._full or parcel.lane in self._crowded)
-        return again
+            self._room.leave(parcel.lane)
+        return (self._full or parcel.lane in self._crowded) and await self._room.asks(parcel.lane)
 
     async def _attempt(self, parcel: Any) -> None:
         with self._tracer.span("attempt", parcel.traceparent) as span:

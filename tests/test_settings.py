@@ -269,6 +269,17 @@ def test_a_wildcard_host_is_reached_by_loopback() -> None:
     assert load(host="0.0.0.0").url == "http://127.0.0.1:8414"
 
 
+def test_a_secret_that_was_mounted_empty_is_not_replaced_by_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").write_text(" \n")
+    monkeypatch.setenv("POSTBACK_API_KEY_FILE", str(tmp_path / "empty"))
+    with pytest.raises(SettingsError, match=r"POSTBACK_API_KEY_FILE: .*empty is empty"):
+        load()
+    monkeypatch.setenv("POSTBACK_API_KEY", "given-in-the-variable-itself")
+    assert load().api_key is not None
+
+
 def test_empty_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     for field in Settings.model_fields.values():
         monkeypatch.setenv(str(field.validation_alias), "")

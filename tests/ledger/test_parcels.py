@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from builders import LEASE, NOW, FakeClock, claimed, done, owe, rows, subscribed
 
-from ledger import deliveries, settling
+from ledger import deliveries, parcels, settling
 from ledger.deliveries import Attempt
 from ledger.ledger import Ledger
 from ledger.parcels import Claim
@@ -86,6 +86,23 @@ async def test_a_long_queue_does_not_starve_another_subscriber(ledger: Ledger) -
     got = await claimed(ledger, limit=10)
     assert waiting in [row.id for row in got.rows]
     assert receivers(got).count(busy.id) == 5
+
+
+async def test_the_reserve_is_for_those_of_whom_nothing_is_under_way(ledger: Ledger) -> None:
+    many, one, other = [await subscribed(ledger, max_in_flight=100) for _ in range(3)]
+    await owe(ledger, many.id, 20)
+    first = await ledger.write(parcels.claim, limit=10, lease=LEASE, reserve=4)
+    assert receivers(first) == [many.id] * 6
+    assert first.full
+    assert not (await ledger.write(parcels.claim, limit=4, lease=LEASE, reserve=4)).rows
+    for subscriber in (one, other):
+        await owe(ledger, subscriber.id, 3)
+    second = await ledger.write(parcels.claim, limit=4, lease=LEASE, reserve=4)
+    assert sorted(receivers(second)) == sorted([one.id, other.id])
+    assert second.full
+    assert not (await ledger.write(parcels.claim, limit=2, lease=LEASE, reserve=4)).rows
+    rest = await ledger.write(parcels.claim, limit=100, lease=LEASE, reserve=4)
+    assert (len(rest.rows), rest.full) == (18, False)
 
 
 async def test_subscribers_that_are_full_do_not_take_the_place_of_one_that_is_ready(ledger: Ledger) -> None:

@@ -260,3 +260,8 @@ async def test_more_writes_than_can_wait_are_refused(database: SqliteDatabase, m
     refused = [outcome for outcome in outcomes if isinstance(outcome, Overloaded)]
     assert 1 <= len(refused) <= 10
     assert len(await database.read(numbers)) == len(tasks) - len(refused)
+
+
+async def test_a_folder_is_no_database(tmp_path: Path) -> None:
+    with pytest.raises(CannotOpen, match=f"{tmp_path} is a folder. Name a file in it"):
+        await SqliteDatabase.open(tmp_path)

@@ -3,9 +3,12 @@ costs them on a real machine, their p99, is measured by `scripts/bench isolation
 
 from collections import Counter
 
+import pytest
+
 from ledger.clock import SECOND
 from ledger.lane import DEFAULT_MAX_IN_FLIGHT, Circuit
 from receiver.egress import EgressError, Response
+from receiver.forwarder import MAX_IN_FLIGHT, RESERVE
 
 from .office import TIMEOUT, Office
 
@@ -50,3 +53,27 @@ async def test_nobody_waits_for_the_one_that_never_answers(office: Office) -> No
     assert 0 < most <= DEFAULT_MAX_IN_FLIGHT
     tried = [sent.at - began for sent in office.door.sent if sent.url == stuck.url]
     assert max(tried) >= 3 * TIMEOUT, "it goes on hanging all the time"
+
+
+@pytest.mark.parametrize(("hanging", "each"), [(1, 1_000), (24, DEFAULT_MAX_IN_FLIGHT)])
+async def test_nobody_waits_for_as_many_as_there_is_room_for(office: Office, hanging: int, each: int) -> None:
+    async def hang() -> Response:
+        await office.time.sleep(TIMEOUT / SECOND)
+        raise EgressError("timeout", "no answer in time")
+
+    for number in range(hanging):
+        stuck = await office.subscriber(f"stuck-{number}", max_in_flight=each)
+        office.door.steps[stuck.url] = [hang]
+        await office.owe(stuck, 2 * MAX_IN_FLIGHT // hanging)
+    well = await office.subscriber("well")
+    forwarder = office.forwarder(circuit=NEVER)
+    await office.crew.run(forwarder.run_once, until=office.time.now + SECOND)
+    assert office.door.open >= MAX_IN_FLIGHT - RESERVE, "there is no room for more of them"
+
+    owed = []
+    for _ in range(5):
+        await office.owe(well)
+        owed.append(office.time.now)
+        await office.crew.run(forwarder.run_once, until=office.time.now + SECOND)
+    assert [sent.at for sent in office.door.sent if sent.url == well.url] == owed
+    assert office.door.most_open <= MAX_IN_FLIGHT
