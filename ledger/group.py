@@ -24,35 +24,28 @@ class Unit(Generic[T]):
         self._result: T | None = None
         self._error: Exception | None = None
 
-    def run_alone(self, engine: Engine) -> None:
-        """Runs it in a transaction of its own, which needs no savepoint."""
-        with suppress(_Undone), engine.begin() as connection:
-            try:
-                self._result = self.work(connection)
-            except Exception as error:
-                if isinstance(error, DBAPIError) and _spoils_the_group(error):
-                    raise
-                self._error = error
-                raise _Undone from None
-
-    def run_in(self, connection: Connection) -> None:
+    def run(self, connection: Connection) -> None:
         """Runs it as a part of a transaction. Raises what the work raises."""
         self._result = self.work(connection)
 
-    def run(self, connection: Connection) -> None:
+    def run_apart(self, connection: Connection) -> None:
         """Runs it beside others: if it fails, it is rolled back to its own savepoint."""
         savepoint = connection.begin_nested()
         try:
-            self._result = self.work(connection)
+            self.run(connection)
             savepoint.commit()
         except Exception as error:
-            if isinstance(error, DBAPIError) and _spoils_the_group(error):
+            if _spoils_the_group(error):
                 raise
             try:
                 savepoint.rollback()
             except SQLAlchemyError:
                 raise Unavailable("SQLite gave up the transaction; is the disk full?") from error
-            self._error = error
+            self.undone(error)
+
+    def undone(self, error: Exception) -> None:
+        """It raised this, and was rolled back."""
+        self._error = error
 
     def finish(self) -> None:
         """After the commit: tells whoever still waits."""
@@ -68,33 +61,36 @@ class Unit(Generic[T]):
 
 
 class _Undone(Exception):
-    """Rolls a transaction back whose only piece of work failed."""
+    """Rolls a transaction back in which a piece of work failed."""
 
 
 def run_all(engine: Engine, units: Sequence[Unit[Any]]) -> None:
     """One transaction for all. Raises what failed for all of them: SQLAlchemy's errors, and `Unavailable`."""
-    if len(units) == 1:
-        units[0].run_alone(engine)
-        return
     # Nearly always all goes well, and then savepoints would be a third of the statements.
-    if not _run_together(engine, units):
-        with engine.begin() as connection:
-            for unit in units:
-                unit.run(connection)
+    error = _run_together(engine, units)
+    if error is None:
+        return
+    if len(units) == 1:
+        units[0].undone(error)
+        return
+    with engine.begin() as connection:
+        for unit in units:
+            unit.run_apart(connection)
 
 
-def _run_together(engine: Engine, units: Sequence[Unit[Any]]) -> bool:
-    """Without savepoints. Where a unit fails nothing is kept, and it is to be found out which."""
+def _run_together(engine: Engine, units: Sequence[Unit[Any]]) -> Exception | None:
+    """Without savepoints. The error of the first that fails: then nothing of any is kept."""
+    failed: Exception | None = None
     with suppress(_Undone), engine.begin() as connection:
         try:
             for unit in units:
-                unit.run_in(connection)
+                unit.run(connection)
         except Exception as error:
-            if isinstance(error, DBAPIError) and _spoils_the_group(error):
+            if _spoils_the_group(error):
                 raise
+            failed = error
             raise _Undone from None
-        return True
-    return False
+    return failed
 
 
 def reason(error: BaseException) -> str:
@@ -105,9 +101,9 @@ def reason(error: BaseException) -> str:
     return str(Damaged()) if said.startswith("Could not decode to UTF-8") else said
 
 
-def _spoils_the_group(error: DBAPIError) -> bool:
-    """Whether SQLite itself failed (disk full, I/O error, read-only, locked), and not just this statement."""
-    return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in (
+def _spoils_the_group(error: Exception) -> bool:
+    """Whether SQLite itself failed (disk full, I/O error, read-only, locked), and not just this piece of work."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in (
         sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_IOERR,
         sqlite3.SQLITE_READONLY,
