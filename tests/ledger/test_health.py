@@ -25,8 +25,8 @@ GONE = Attempt(NOW + 2, 5, None, "connect", "refused")
 
 
 async def settled(ledger: Ledger, *endings: tuple[str, Attempt]) -> list[str]:
-    """The ids of what was due and is tried, each with its ending; what is pending again is due in a minute."""
-    rows = (await claimed(ledger)).rows
+    """The ids of what was due and is tried, oldest first, each with its ending; what is pending again is due in a minute."""
+    rows = sorted((await claimed(ledger)).rows, key=lambda row: row.id)  # a claim has no order
     later = ledger.clock() + 60 * SECOND
     settlements = [
         Settlement(row.id, row.lease, attempt, status, later if status == "pending" else None)
