@@ -25,7 +25,7 @@ GONE = Attempt(NOW + 2, 5, None, "connect", "refused")
 
 
 async def settled(ledger: Ledger, *endings: tuple[str, Attempt]) -> list[str]:
-    """The ids of what was due and is tried, oldest first, each with its ending; what is pending again is due in a minute."""
+    """The ids of what was due and is tried, oldest first, each with its ending; `pending` is due again in a minute."""
     rows = sorted((await claimed(ledger)).rows, key=lambda row: row.id)  # a claim has no order
     later = ledger.clock() + 60 * SECOND
     settlements = [
