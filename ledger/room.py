@@ -24,11 +24,8 @@ class Room:
         self._ended = Counter[str]()
         self._looks = 0
         self._waited_for = False
-
-    @property
-    def busy(self) -> int:
+        self.busy = 0
         """How many have begun and not ended."""
-        return self._busy.total()
 
     def look(self) -> int:
         """How many more there is room for; with this a pass of the loop begins."""
@@ -39,14 +36,18 @@ class Room:
 
     def take(self, queues: Iterable[str]) -> None:
         """One more has begun of each of these."""
-        self._busy.update(queues)
+        for queue in queues:
+            self._busy[queue] += 1
+            self.busy += 1
 
-    def leave(self, queue: str) -> None:
-        """One of this queue has ended."""
-        self._ended[queue] += 1
+    def leave(self, queue: str, *, replaced: bool = False) -> None:
+        """One of this queue has ended. Its place is free, unless another takes it at once."""
+        self.busy -= 1
         self._busy[queue] -= 1
         if not self._busy[queue]:
             del self._busy[queue]
+        if not replaced:
+            self._ended[queue] += 1
 
     async def asks(self, queue: str) -> bool:
         """For one of this queue that has ended, where more waits: whether it is the one that calls the loop again."""

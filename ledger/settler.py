@@ -14,14 +14,15 @@ from ledger.errors import Unavailable
 from ledger.ledger import Ledger
 from ledger.moment import Moment
 
-I = TypeVar("I")  # noqa: E741 - input
+I = TypeVar("I")  # noqa: E741 - input, as O is output
+O = TypeVar("O")  # noqa: E741
 
 FIRST_PAUSE = SECOND // 10
 LONGEST_PAUSE = 2 * SECOND
 
 
-class Settler(Generic[I]):
-    """Settles in batches. `work` answers for each item whether its lease was still the settler's.
+class Settler(Generic[I, O]):
+    """Settles in batches. `work` answers for each item, as whether its lease was still the settler's.
 
     A try may have been committed without our hearing of it, so the work's fence must refuse a second time what it took
     once. `jitter` is in [0, 1).
@@ -30,7 +31,7 @@ class Settler(Generic[I]):
     def __init__(
         self,
         ledger: Ledger,
-        work: Callable[[Connection, Moment, Sequence[I]], Sequence[bool]],
+        work: Callable[[Connection, Moment, Sequence[I]], Sequence[O]],
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
@@ -42,7 +43,7 @@ class Settler(Generic[I]):
         self._sleep = sleep
         self._jitter = jitter
 
-    async def settle(self, item: I, until: int) -> bool:
+    async def settle(self, item: I, until: int) -> O:
         """Returns the work's answer after its commit. Raises what the work raises; `Unavailable` only when the database
         is still away at `until`, in epoch milliseconds."""
         with suppress(Unavailable):
@@ -53,7 +54,7 @@ class Settler(Generic[I]):
         finally:
             self.holding -= 1
 
-    async def _hold(self, item: I, until: int) -> bool:
+    async def _hold(self, item: I, until: int) -> O:
         tries = 1
         while True:
             left = until - self._clock()

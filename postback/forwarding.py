@@ -42,6 +42,7 @@ def start_forwarder(
         timeout=settings.delivery_timeout,
         circuit=circuit,
         spawn=runner.spawn,
+        stopping=runner.stopping,
         observer=observer,
         tracer=tracer,
     )

@@ -90,15 +90,16 @@ class _Lines:
         self._flush = stream.flush if buffer is None else buffer.flush
         self._text = buffer is None
         self._lock = threading.Lock()
+        self._said: list[bytes] = []
         self._turn: asyncio.AbstractEventLoop | None = None
-        """The event loop at the end of whose turn lines are flushed."""
+        """The event loop at the end of whose turn lines are written."""
 
     def msg(self, line: bytes) -> None:
-        self._add(line)
+        self._said.append(line)
         self._send()
 
     def info(self, line: bytes) -> None:
-        self._add(line)
+        self._said.append(line)
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -115,12 +116,12 @@ class _Lines:
         self._turn = None
         self._send()
 
-    def _add(self, line: bytes) -> None:
-        with self._lock, contextlib.suppress(OSError):
-            self._write(line.decode("ascii") + "\n" if self._text else line + b"\n")
-
     def _send(self) -> None:
         with self._lock, contextlib.suppress(OSError):
+            said = self._said[:]
+            del self._said[: len(said)]  # other threads may have added more
+            lines = b"\n".join([*said, b""])
+            self._write(lines.decode("ascii") if self._text else lines)
             self._flush()
 
 

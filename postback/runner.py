@@ -42,6 +42,10 @@ class Runner:
         self._started.add(task)
         task.add_done_callback(self._ended)
 
+    def stopping(self) -> bool:
+        """Whether nothing more is taken."""
+        return self._stopping
+
     def hush(self) -> None:
         """Takes no more: the pass that runs is the last."""
         self._stopping = True

@@ -3,7 +3,8 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any
+from itertools import zip_longest
+from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import Connection
@@ -44,11 +45,21 @@ Spawn = Callable[[Coroutine[Any, Any, bool]], None]
 stops."""
 
 
+class _Recorded(NamedTuple):
+    """Whether an attempt was recorded, and what was claimed in the same transaction; `onward` takes its place."""
+
+    settled: bool
+    claim: parcels.Claim | None = None
+    onward: Any = None
+
+
 class Forwarder:
     """One loop: claims due deliveries as long as there is room, and sends each beside the others.
 
+    While more waits, those that end together claim the next ones in the transaction that records them.
+
     `schedule` is the delay before each attempt and `timeout` bounds a whole one, in milliseconds; `circuit` says when a
-    subscriber that keeps failing is left alone.
+    subscriber that keeps failing is left alone; nothing is claimed any more when it is `stopping`.
     """
 
     def __init__(
@@ -60,6 +71,7 @@ class Forwarder:
         timeout: int,
         circuit: Circuit,
         spawn: Spawn,
+        stopping: Callable[[], bool] = lambda: False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
         observer: Observer | None = None,
@@ -72,6 +84,7 @@ class Forwarder:
         self._schedule = schedule
         self._lease = timeout + LEASE_MARGIN
         self._spawn = spawn
+        self._stopping = stopping
         self._jitter = jitter
         self._settler = Settler(ledger, self._record, sleep=sleep, jitter=jitter)
         self._circuit = circuit
@@ -90,37 +103,65 @@ class Forwarder:
         if self._full:
             return None  # an attempt that ends calls again
         claim = await self._ledger.write(parcels.claim, limit=room, lease=self._lease, reserve=RESERVE)
+        self._more(claim)
         self._room.take(parcel.lane for parcel in claim.rows)
-        self._full = claim.full
-        self._crowded = claim.crowded
         for parcel in claim.rows:
             self._spawn(self._deliver(parcel))
         return claim.next_due
 
     async def _deliver(self, parcel: Any) -> bool:
-        """One attempt. Whether its end makes room that something waits for: else asking again would be for nothing."""
-        try:
-            await self._attempt(parcel)
-        finally:
-            self._room.leave(parcel.lane)
-        return (self._full or parcel.lane in self._crowded) and await self._room.asks(parcel.lane)
+        """One attempt, and those that take its place. Whether to ask for more at the end is worth the asking."""
+        while True:
+            try:
+                recorded = await self._attempt(parcel)
+            except BaseException:
+                self._room.leave(parcel.lane)
+                raise
+            if recorded.claim is None:
+                self._room.leave(parcel.lane)
+                return (self._full or parcel.lane in self._crowded) and await self._room.asks(parcel.lane)
+            self._more(recorded.claim)
+            self._room.leave(parcel.lane, replaced=True)
+            if recorded.onward is None:
+                return True
+            parcel = recorded.onward
+            self._room.take([parcel.lane])
 
-    async def _attempt(self, parcel: Any) -> None:
+    def _more(self, claim: parcels.Claim) -> None:
+        """What a claim has seen of all that waits."""
+        self._full = claim.full
+        self._crowded = claim.crowded
+
+    async def _attempt(self, parcel: Any) -> _Recorded:
         with self._tracer.span("attempt", parcel.traceparent) as span:
             carried = await self._courier.carry(parcel, self._ledger.clock(), span.traceparent)
             settlement = self._settlement(parcel, carried)
             attempted.trace(span, parcel, settlement)
         self._observer.attempt(parcel, settlement)
         try:
-            settled = await self._settler.settle(settlement, parcel.due_at - LAST_TRY)
+            recorded = await self._settler.settle(settlement, parcel.due_at - LAST_TRY)
         except Unavailable as error:
             # The lease runs out and the delivery is due again: sent twice rather than never.
             log.warning("attempt_not_recorded", delivery_id=parcel.id, reason=str(error))
-            return
-        attempted.log(parcel, settlement, settled=settled)
+            return _Recorded(settled=False)
+        attempted.log(parcel, settlement, settled=recorded.settled)
+        return recorded
 
-    def _record(self, connection: Connection, moment: Moment, settlements: Sequence[Settlement]) -> list[bool]:
-        return settling.settle(connection, moment, settlements, self._circuit)
+    def _record(self, connection: Connection, moment: Moment, settlements: Sequence[Settlement]) -> list[_Recorded]:
+        settled = settling.settle(connection, moment, settlements, self._circuit)
+        limit = self._places(len(settlements))
+        if not limit:
+            return [_Recorded(one) for one in settled]
+        claim = parcels.claim(connection, moment, limit=limit, lease=self._lease)
+        return [_Recorded(one, claim, onward) for one, onward in zip_longest(settled, claim.rows)]
+
+    def _places(self, ended: int) -> int:
+        """How many of those that end together may be replaced at once: none, unless more waits and they are as many as
+        are still under way. What it asks may be a moment old: SQLite's writer has a thread of its own."""
+        busy = self._room.busy
+        if not (self._full or self._crowded) or self._settler.holding or self._stopping() or 2 * ended < busy:
+            return 0
+        return max(0, min(ended, MAX_IN_FLIGHT - RESERVE - (busy - ended)))
 
     def _settlement(self, parcel: Any, carried: Carried) -> Settlement:
         now = self._ledger.clock()

@@ -33,6 +33,7 @@ class AceData:
         self.answers: defaultdict[str, list[httpx.Response]] = defaultdict(list)
         self._callbacks: dict[str, tuple[Sequence[bytes], bool]] = {}
         self._tasks: dict[str, tuple[str, int]] = {}
+        self._unfinished: set[str] = set()
         self._running: set[asyncio.Task[None]] = set()
         self.wire = Wire(stage, self._answer)
 
@@ -69,7 +70,8 @@ class AceData:
         if task_id not in self._tasks:
             return reply({})
         prompt, count = self._tasks[task_id]
-        return self._filled(prompt, self.script.asked(prompt, record(task_id, response=outcome(task_id, count))))
+        response = None if task_id in self._unfinished else outcome(task_id, count)
+        return self._filled(prompt, self.script.asked(prompt, record(task_id, response=response)))
 
     def _filled(self, prompt: str, answer: Reply | None) -> Reply | None:
         """The reply with the job's callback URL where it says `{callback_url}`."""
@@ -97,6 +99,9 @@ class AceData:
         )
         self._running.add(calling)
         calling.add_done_callback(self._running.discard)
+        if bodies:  # on a slow machine the job is asked about before: then there is no result yet
+            self._unfinished.add(said["task_id"])
+            calling.add_done_callback(lambda _: self._unfinished.discard(said["task_id"]))
         if early:
             await calling
         return answer

@@ -17,7 +17,7 @@ from postback.house import House, open_house
 from postback.serve import listen, serving
 from tests.api.stage import API_KEY, FRONT, finished, settings
 
-HEAVY = ("aiohttp", "httpx2", "jinja2", "alembic", "asyncpg", "obstore", "opentelemetry")
+HEAVY = ("httpx2", "jinja2", "alembic", "asyncpg", "obstore", "opentelemetry")
 """Libraries that no callback needs. Together they take as long to load as all that it needs."""
 
 OPENS = """

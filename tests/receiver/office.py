@@ -83,7 +83,13 @@ class Office:
         self.door = Door(time)
 
     def forwarder(
-        self, *, keys: SecretKeys = KEYS, jitter: float = 0.5, egress: Any = None, circuit: Circuit = CIRCUIT
+        self,
+        *,
+        keys: SecretKeys = KEYS,
+        jitter: float = 0.5,
+        egress: Any = None,
+        circuit: Circuit = CIRCUIT,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> Forwarder:
         door: Any = egress or self.door
         return Forwarder(
@@ -93,6 +99,7 @@ class Office:
             timeout=TIMEOUT,
             circuit=circuit,
             spawn=self.crew.spawn,
+            stopping=stopping,
             sleep=self.time.sleep,
             jitter=lambda: jitter,
         )

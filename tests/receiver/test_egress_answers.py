@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from receiver.bounds import MAX_ANSWER
+from receiver.connection import MAX_ANSWER
 from receiver.egress import MAX_EXCERPT, EgressError
 from tests.receiver.endpoints import OK, Handler, door, dripping, flooding, refusal, saying, serve
 

@@ -187,6 +187,25 @@ async def test_no_more_are_sent_at_once_than_there_is_room(office: Office) -> No
     assert max(sent.at for sent in office.door.sent) - office.door.sent[0].at == 3 * SECOND
 
 
+async def test_those_that_end_together_claim_the_next_as_they_are_recorded(office: Office) -> None:
+    subscriber = await office.subscriber(max_in_flight=20)
+    await office.owe(subscriber, 100)
+    assert await office.run(1) == 2, "one that begins, and one that finds nothing more"
+    assert len(office.door.sent) == 100
+    assert office.door.most_open <= 20
+    assert {row.status for row in await rows(office.ledger, schema.tables["deliveries"])} == {"delivered"}
+
+
+async def test_nothing_is_claimed_any_more_when_it_is_stopping(office: Office) -> None:
+    await office.owe(await office.subscriber(max_in_flight=20), 100)
+    forwarder = office.forwarder(stopping=lambda: True)
+    await forwarder.run_once(office.time.now)
+    await office.crew.work()
+    assert len(office.door.sent) == 20
+    states = [row.status for row in await rows(office.ledger, schema.tables["deliveries"])]
+    assert (states.count("delivered"), states.count("pending")) == (20, 80)
+
+
 async def test_a_slow_subscriber_does_not_stop_the_others(office: Office) -> None:
     slow = await office.subscriber("slow", max_in_flight=10)
     office.door.steps[slow.url] = [office.slow(14 * SECOND)]

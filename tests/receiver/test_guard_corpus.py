@@ -68,7 +68,7 @@ async def test_the_whole_corpus_costs_no_connect(listener: socket.socket, monkey
 async def test_the_socket_refuses_even_if_the_url_got_through(
     host: str, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("receiver.egress.refuse_url", lambda url, allowed: None)
+    monkeypatch.setattr("receiver.target.refuse_url", lambda url, allowed: None)
     egress = Egress([], 2000)
     with pytest.raises(EgressError) as caught:
         await egress.post(f"http://{host}:{listener.getsockname()[1]}/", {}, b"{}")

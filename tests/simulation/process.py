@@ -207,6 +207,7 @@ class Process:
             timeout=TIMEOUT,
             circuit=Circuit(plan.failures, 5 * SECOND),
             spawn=runner.spawn,
+            stopping=runner.stopping,
             jitter=self._around.chance.random,
         )
         runner.start(forwarder.run_once)

@@ -1,0 +1,47 @@
+"""Where a URL leads, and how a request to it is written (RFC 9112)."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from yarl import URL
+
+from receiver.answers import EgressError
+from receiver.connections import Origin
+from receiver.guard import IPNetwork, refuse_header, refuse_url
+
+_DEFAULTS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "Postback"}
+
+
+class Target(NamedTuple):
+    """What a URL says. `shown` is its scheme, host and port, which may be told; `path` may hold a secret."""
+
+    origin: Origin
+    shown: str
+    path: str
+    host: str
+
+    def request(self, method: str, headers: Mapping[str, str], body: bytes | None = None) -> bytes:
+        """The bytes of a whole request. Raises `EgressError`, which quotes none of it."""
+        for name, value in headers.items():
+            if refusal := refuse_header(name, value):
+                raise EgressError("guard", f"a header cannot be sent: {refusal}")
+        fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        given = {name.lower() for name in headers}
+        usual = "".join([f"{name}: {value}\r\n" for name, value in _DEFAULTS.items() if name.lower() not in given])
+        length = "" if body is None else f"Content-Length: {len(body)}\r\n"
+        head = f"{method} {self.path} HTTP/1.1\r\nHost: {self.host}\r\n{usual}{fields}{length}\r\n"
+        return head.encode("ascii") + (body or b"")
+
+
+def target(url: str, allowed: Sequence[IPNetwork]) -> Target:
+    """Reads a URL that a user gave. Raises `EgressError`."""
+    if refusal := refuse_url(url, allowed):
+        raise EgressError("guard", refusal)
+    try:
+        # A URL that needs no encoding is sent exactly as it was given.
+        read = URL(url, encoded=url.isascii())
+        shown = str(read.origin())
+    except ValueError:
+        raise EgressError("guard", "the URL's host is not a host name") from None
+    origin = Origin(read.scheme == "https", read.raw_host or "", read.port or 0)
+    return Target(origin, shown, read.raw_path_qs, read.host_port_subcomponent or "")
