@@ -33,13 +33,22 @@ def add(connection: Connection, table: Table, rows: Sequence[Row], **same: Any) 
     kept = itemgetter(*names)
     constant = tuple(same.values())
     tuples = [kept(row) + constant for row in rows] if same else [kept(row) for row in rows]
-    names += tuple(same)
-    for part in _parts(tuples):
+    add_tuples(connection, table, names + tuple(same), tuples)
+
+
+def add_tuples(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values]) -> None:
+    """Inserts rows with these columns."""
+    if not rows:
+        return
+    if connection.dialect.name != "sqlite":
+        connection.execute(_insert(table), [dict(zip(names, row, strict=True)) for row in rows])
+        return
+    for part in _parts(rows):
         values = _values(table, names, part, connection.dialect)
         connection.exec_driver_sql(_insert_many(table, names, len(part)), values)
 
 
-def change(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
+def change(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values]) -> None:
     """Sets these columns of rows that are there. The first is the primary key."""
     if not rows:
         return
@@ -61,7 +70,7 @@ def _values(table: Table, names: tuple[str, ...], rows: Sequence[Values], dialec
     """All values of all rows, row by row, as the driver takes them."""
     values = list(chain.from_iterable(rows))
     for place, write in _writers(table, names, dialect):
-        values[place :: len(names)] = map(write, values[place :: len(names)])
+        values[place :: len(names)] = [None if v is None else write(v) for v in values[place :: len(names)]]
     return tuple(values)
 
 

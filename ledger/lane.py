@@ -4,11 +4,10 @@ A lane is a subscriber's queue, or that of all one-off URLs at one host. Its cir
 nothing is sent for a while, and after that one delivery at a time until one arrives.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Self
-
-from sqlalchemy import Row
 
 from ledger.clock import DAY, SECOND, rfc3339
 
@@ -74,9 +73,9 @@ class Lane:
     next_at: float = 0.0
 
     @classmethod
-    def of(cls, row: Row[Any]) -> Self:
-        """The lane of a whole row."""
-        return cls(**row._mapping)
+    def of(cls, row: Sequence[Any]) -> Self:
+        """The lane of a row that begins with all its columns."""
+        return cls(*row[: len(fields(cls))])
 
     @property
     def calm(self) -> bool:

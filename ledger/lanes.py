@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.lane import Lane
 from ledger.schema import lanes as table
+from ledger.schema import subscribers
 
 _CHANGING = [column.name for column in fields(Lane) if column.name != "key"]
 _UPDATE = (
@@ -19,7 +20,13 @@ _UPDATE = (
 
 _THESE = select(table).where(table.c.key.in_(bindparam("keys", expanding=True)))
 _HOLD = _THESE.order_by(table.c.key).with_for_update()
-_HOLD_FREE = _THESE.order_by(table.c.key).with_for_update(skip_locked=True)
+_HOLD_FREE = (
+    select(*table.c, subscribers.c.max_in_flight, subscribers.c.rate_limit)
+    .outerjoin(subscribers, subscribers.c.id == table.c.key)
+    .where(table.c.key.in_(bindparam("keys", expanding=True)))
+    .order_by(table.c.key)
+    .with_for_update(skip_locked=True, of=table)
+)
 
 _PORTS = {"https": 443, "http": 80}
 
@@ -75,10 +82,16 @@ def get(connection: Connection, keys: Collection[str]) -> dict[str, Lane]:
     return {row.key: Lane.of(row) for row in connection.execute(_THESE, {"keys": sorted(keys)})}
 
 
-def hold(connection: Connection, keys: Collection[str], *, skip_held: bool = False) -> dict[str, Lane]:
-    """Holds lanes until the transaction ends, in key order; with `skip_held` only those that nobody else holds."""
-    held = connection.execute(_HOLD_FREE if skip_held else _HOLD, {"keys": sorted(keys)})
-    return {row.key: Lane.of(row) for row in held}
+def hold(connection: Connection, keys: Collection[str]) -> dict[str, Lane]:
+    """Holds lanes until the transaction ends, in key order."""
+    return {row.key: Lane.of(row) for row in connection.execute(_HOLD, {"keys": sorted(keys)})}
+
+
+def hold_free(connection: Connection, keys: Collection[str]) -> dict[str, tuple[Lane, int | None, float | None]]:
+    """Holds those of the lanes that nobody else holds; with each how many may be sent at once and in a second, where
+    its subscriber says so."""
+    held = connection.execute(_HOLD_FREE, {"keys": sorted(keys)})
+    return {row.key: (Lane.of(row), row.max_in_flight, row.rate_limit) for row in held}
 
 
 def save(connection: Connection, changed: Sequence[Lane]) -> None:

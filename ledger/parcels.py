@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, TextClause, bindparam, func, select, text, update
 
@@ -43,7 +43,6 @@ UPDATE deliveries SET status = 'delivering', due_at = :lent_until, lease = lease
 WHERE id IN (SELECT id FROM oldest) RETURNING id, lane
 """
 
-_THESE = table.c.id.in_(bindparam("ids", expanding=True))
 _PARCELS = (
     select(
         table.c.id,
@@ -59,23 +58,22 @@ _PARCELS = (
         table.c.subscriber_id,
         notifications.c.body,
         notifications.c.traceparent,
-        subscriber_table.c.enabled,
-        subscriber_table.c.disabled_reason,
-        subscriber_table.c.url,
-        subscriber_table.c.payload,
-        subscriber_table.c.schedule,
-        subscriber_table.c.sealed_headers,
-        subscriber_table.c.sealed_secret,
-        subscriber_table.c.sealed_private_key,
-        subscriber_table.c.old_secrets,
     )
     .join(notifications, notifications.c.id == table.c.notification_id)
-    .join(subscriber_table, subscriber_table.c.id == table.c.subscriber_id)
-    .where(_THESE)
+    .where(table.c.id.in_(bindparam("ids", expanding=True)))
 )
-_LIMITS = select(subscriber_table.c.id, subscriber_table.c.max_in_flight, subscriber_table.c.rate_limit).where(
-    subscriber_table.c.id.in_(bindparam("ids", expanding=True))
-)
+_SUBSCRIBERS = select(
+    subscriber_table.c.id,
+    subscriber_table.c.enabled,
+    subscriber_table.c.disabled_reason,
+    subscriber_table.c.url,
+    subscriber_table.c.payload,
+    subscriber_table.c.schedule,
+    subscriber_table.c.sealed_headers,
+    subscriber_table.c.sealed_secret,
+    subscriber_table.c.sealed_private_key,
+    subscriber_table.c.old_secrets,
+).where(subscriber_table.c.id.in_(bindparam("ids", expanding=True)))
 _UNDER_WAY = (
     select(table.c.lane, func.count().label("sending"))
     .where(in_states(table, "delivering"), table.c.due_at > bindparam("now"))
@@ -84,15 +82,42 @@ _UNDER_WAY = (
 )
 
 
+class Parcel(NamedTuple):
+    """A delivery with all that an attempt of it needs: its notification's body and trace, and its subscriber."""
+
+    id: str
+    lease: int
+    lane: str
+    attempt_count: int
+    attempts_before: int
+    due_at: int
+    trigger: str
+    type: str
+    job_id: str | None
+    notification_id: str
+    subscriber_id: str
+    body: bytes
+    traceparent: str | None
+    enabled: bool
+    disabled_reason: str | None
+    url: str
+    payload: str
+    schedule: list[int] | None
+    sealed_headers: str | None
+    sealed_secret: str | None
+    sealed_private_key: str | None
+    old_secrets: list[dict[str, Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What was claimed: rows of a delivery with its notification's body and its subscriber; and when more is due.
+    """What was claimed, and when more is due.
 
     `crowded` are the lanes that have more due than may be under way at once: theirs is the room that an end makes. If
     `full`, more was due than the limit allowed, and any end makes room.
     """
 
-    rows: Sequence[Any]
+    rows: Sequence[Parcel]
     next_due: int | None
     crowded: frozenset[str] = frozenset()
     full: bool = False
@@ -130,31 +155,33 @@ def claim(connection: Connection, moment: Moment, *, limit: int, lease: int, res
     return Claim(rows, min(later + more, default=None), frozenset([*crowded, *used_up]), full)
 
 
-def load(connection: Connection, ids: Collection[str]) -> Sequence[Any]:
-    """All that an attempt of these deliveries needs."""
+def load(connection: Connection, ids: Collection[str]) -> list[Parcel]:
+    """All that attempts of these deliveries need."""
     if not ids:
         return []
-    return connection.execute(_PARCELS, {"ids": list(ids)}).all()
+    rows = connection.execute(_PARCELS, {"ids": list(ids)}).all()
+    # By themselves: many deliveries have one subscriber, and some of it is JSON.
+    found = connection.execute(_SUBSCRIBERS, {"ids": sorted({row.subscriber_id for row in rows})})
+    subscribers = {row.id: tuple(row)[1:] for row in found}
+    return [Parcel._make((*row, *subscribers[row.subscriber_id])) for row in rows if row.subscriber_id in subscribers]
 
 
 def _shares(connection: Connection, moment: Moment, ready: Sequence[str]) -> tuple[list[_Share], list[int], list[str]]:
     """What each ready lane may have now, when those may have more that have to wait, and which are full."""
     if not ready:
         return [], [], []
-    held = lanes.hold(connection, ready, skip_held=True)
-    limits = _limits(connection, ready)
+    held = lanes.hold_free(connection, ready)
     busy = _under_way(connection, moment, ready)
     shares: list[_Share] = []
     later: list[int] = []
     full: list[str] = []
     for key in ready:
-        lane = held.get(key)
-        if lane is None:
+        if key not in held:
             lanes.open_lanes(connection, [key])  # an older version of Postback may have written the delivery
             later.append(moment.now + SOON)
             continue
-        most, rate_limit = limits.get(key, (DEFAULT_MAX_IN_FLIGHT, None))
-        share = _share(lane, moment.now, busy.get(key, 0), most, rate_limit)
+        lane, most, rate_limit = held[key]
+        share = _share(lane, moment.now, busy.get(key, 0), most or DEFAULT_MAX_IN_FLIGHT, rate_limit)
         if lane.paused_until is not None and lane.paused_until > moment.now:
             later.append(lane.paused_until)
         elif share.start > moment.now:
@@ -172,11 +199,6 @@ def _share(lane: Lane, now: int, busy: int, most: int, rate_limit: float | None)
         return _Share(lane, busy, room, interval, now)
     start = max(lane.next_at, now - CATCH_UP)
     return _Share(lane, busy, min(room, int((now - start) // interval) + 1), interval, start)
-
-
-def _limits(connection: Connection, ready: Sequence[str]) -> dict[str, tuple[int, float | None]]:
-    found = connection.execute(_LIMITS, {"ids": ready})
-    return {row.id: (row.max_in_flight, row.rate_limit) for row in found}
 
 
 def _under_way(connection: Connection, moment: Moment, ready: Sequence[str]) -> dict[str, int]:
@@ -227,7 +249,7 @@ def _paced(connection: Connection, shares: Sequence[_Share], taken: Sequence[str
     return [ceil(lane.next_at) for lane in moved]
 
 
-def _sendable(connection: Connection, moment: Moment, rows: Sequence[Any]) -> Sequence[Any]:
+def _sendable(connection: Connection, moment: Moment, rows: Sequence[Parcel]) -> Sequence[Parcel]:
     """Those whose subscriber wants them. One disabled while its delivery was being written gets it skipped, visibly."""
     unwanted = [row.id for row in rows if not row.enabled]
     if unwanted:

@@ -18,6 +18,7 @@ from ledger.schema import attempts
 from ledger.schema import deliveries as table
 from ledger.schema import subscribers as subscriber_table
 
+_TRIED = ("id", "delivery_id", "number", "trigger", *Attempt._fields)
 _CHANGED = ("id", "attempt_count", "lease", "trigger", "status", "due_at", "last_error", "finished_at")
 
 _BUSY = (429, 503)
@@ -72,12 +73,11 @@ def settle(
 
 
 def _record(connection: Connection, moment: Moment, valid: Sequence[tuple[Settlement, Row[Any]]]) -> None:
-    tries: list[dict[str, Any]] = []
+    tries: list[tuple[Any, ...]] = []
     changes: list[tuple[Any, ...]] = []
     for one, row in valid:
         number = row.attempt_count + 1
-        named = {"id": moment.id("att"), "delivery_id": row.id, "number": number, "trigger": row.trigger}
-        tries.append(named | one.attempt._asdict())
+        tries.append((moment.id("att"), row.id, number, row.trigger, *one.attempt))
         outcome = one.status, one.due_at, one.attempt.error, None if one.status == "pending" else moment.now
         if row.status == "skipped" and one.status != "delivered":
             outcome = "skipped", None, row.last_error, row.finished_at
@@ -85,7 +85,7 @@ def _record(connection: Connection, moment: Moment, valid: Sequence[tuple[Settle
         lease = row.lease + (row.status == "skipped")
         # Only the attempt that a person asked for is theirs; the rest of the fresh schedule runs by itself.
         changes.append((row.id, number, lease, "schedule", *outcome))
-    bulk.add(connection, attempts, tries)
+    bulk.add_tuples(connection, attempts, _TRIED, tries)
     bulk.change(connection, table, _CHANGED, changes)
 
 

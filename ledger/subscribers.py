@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
@@ -200,7 +200,18 @@ def _move(connection: Connection, before: Row[Any], after: Row[Any]) -> None:
         connection.execute(waiting.where(deliveries.c.subscriber_id == after.id).values(lane=new))
 
 
-def live_secrets(row: Row[Any], keys: SecretKeys, now: int) -> list[str]:
+class Sealed(Protocol):
+    """What of a subscriber's row, or of a parcel, is its secrets."""
+
+    @property
+    def sealed_secret(self) -> str | None: ...
+    @property
+    def sealed_private_key(self) -> str | None: ...
+    @property
+    def old_secrets(self) -> list[dict[str, Any]]: ...
+
+
+def live_secrets(row: Sealed | Row[Any], keys: SecretKeys, now: int) -> list[str]:
     """The secrets that sign at `now`: the present ones, then those in their grace period. `whsk_…` are for ed25519."""
     sealed = [row.sealed_secret, row.sealed_private_key]
     sealed += [one["sealed"] for one in row.old_secrets if one["until"] > now]

@@ -2,17 +2,18 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, or_, select, update
+from sqlalchemy import ColumnElement, Connection, or_, select, update
 
 from ledger import parcels, subscribers
 from ledger.moment import Moment
 from ledger.outbox import TRIAL, Outbox
+from ledger.parcels import Parcel
 from ledger.schema import deliveries, notifications
 
 
 def begin(
     connection: Connection, moment: Moment, subscriber_id: str, event: str, data: dict[str, Any], lease: int
-) -> Row[Any]:
+) -> Parcel:
     """Writes the notification and claims its delivery for `lease` milliseconds; returns what an attempt needs.
 
     A disabled subscriber can be tried too: that is how to know that it may be enabled. Raises `NotFound`.
@@ -23,8 +24,7 @@ def begin(
     outbox.write()
     claimed = {"status": "delivering", "lease": 1, "due_at": moment.now + lease, "trigger": "manual"}
     connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(**claimed))
-    parcel: Row[Any] = parcels.load(connection, [delivery_id])[0]
-    return parcel
+    return parcels.load(connection, [delivery_id])[0]
 
 
 def no_trial() -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ No label names a URL, an id, a subscriber or a model.
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import product
-from typing import Any, get_args
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -15,6 +15,7 @@ from ledger import ids
 from ledger.backlog import Backlog
 from ledger.callbacks import VERDICTS
 from ledger.clock import SECOND, Clock
+from ledger.parcels import Parcel
 from ledger.settling import Settlement
 from postback.settings import Settings
 from postback.tallies import Labels, Spread, Tally
@@ -127,7 +128,7 @@ class Metrics(Collector):
         """A callback was refused."""
         self._callbacks.add("refused")
 
-    def attempt(self, parcel: Any, settlement: Settlement) -> None:
+    def attempt(self, parcel: Parcel, settlement: Settlement) -> None:
         """An attempt has ended."""
         attempt = settlement.attempt
         self._attempts.add(attempt.error_class or "delivered")

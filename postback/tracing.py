@@ -14,6 +14,7 @@ import structlog
 from ledger import jobs
 from ledger.errors import LedgerError
 from ledger.ledger import Ledger
+from ledger.parcels import Parcel
 from ledger.settling import Settlement
 from ledger.traces import HandOn, Span, Tracer
 from postback.settings import Settings
@@ -152,7 +153,7 @@ class _Tracing:
     def refused(self) -> None:
         self._observer.refused()
 
-    def attempt(self, parcel: Any, settlement: Settlement) -> None:
+    def attempt(self, parcel: Parcel, settlement: Settlement) -> None:
         self._observer.attempt(parcel, settlement)
 
     async def _trace(self, began: int, ended: int, job_id: str, verdict: str, found_by: str) -> None:

@@ -1,17 +1,16 @@
 """What is told of an attempt that has ended: one wide line in the log, and what its span says."""
 
-from typing import Any
-
 import structlog
 
 from ledger.clock import rfc3339
+from ledger.parcels import Parcel
 from ledger.settling import Settlement
 from ledger.traces import Span, trace_id
 
 _log = structlog.get_logger()
 
 
-def log(parcel: Any, settlement: Settlement, *, settled: bool) -> None:
+def log(parcel: Parcel, settlement: Settlement, *, settled: bool) -> None:
     """The line of an attempt, with the ids of all that it belongs to; of the URL, headers and bodies nothing."""
     attempt, due_at = settlement.attempt, settlement.due_at
     _log.info(
@@ -33,7 +32,7 @@ def log(parcel: Any, settlement: Settlement, *, settled: bool) -> None:
     )
 
 
-def trace(span: Span, parcel: Any, settlement: Settlement) -> None:
+def trace(span: Span, parcel: Parcel, settlement: Settlement) -> None:
     """The same for the trace."""
     attempt = settlement.attempt
     span.tell(

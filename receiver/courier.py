@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ledger.clock import SECOND
 from ledger.deliveries import Attempt
 from ledger.keys import SecretKeys
+from ledger.parcels import Parcel
 from ledger.subscribers import live_secrets
 from receiver import signing
 from receiver.advice import UNSIGNED
@@ -30,7 +31,7 @@ class Courier:
         self._keys = keys
         self._egress = egress
 
-    async def carry(self, parcel: Any, now: int, traceparent: str | None = None) -> Carried:
+    async def carry(self, parcel: Parcel, now: int, traceparent: str | None = None) -> Carried:
         """Makes one attempt, which begins at `now`, in epoch milliseconds, as a step of a trace."""
         try:
             secrets = live_secrets(parcel, self._keys, now)
@@ -54,7 +55,7 @@ class Courier:
             return Carried(_failed(error, now, sent, redaction))
         return Carried(_answered(answer, now, sent, redaction), answer.headers.get("retry-after"))
 
-    def _custom_headers(self, parcel: Any, ours: Mapping[str, str]) -> dict[str, str]:
+    def _custom_headers(self, parcel: Parcel, ours: Mapping[str, str]) -> dict[str, str]:
         """Those that do not stand in for ours, however they are written."""
         if not parcel.sealed_headers:
             return {}

@@ -15,6 +15,7 @@ from ledger.errors import Unavailable
 from ledger.lane import Circuit
 from ledger.ledger import Ledger
 from ledger.moment import Moment
+from ledger.parcels import Parcel
 from ledger.room import Room
 from ledger.settler import Settler
 from ledger.settling import Settlement
@@ -50,7 +51,7 @@ class _Recorded(NamedTuple):
 
     settled: bool
     claim: parcels.Claim | None = None
-    onward: Any = None
+    onward: Parcel | None = None
 
 
 class Forwarder:
@@ -109,7 +110,7 @@ class Forwarder:
             self._spawn(self._deliver(parcel))
         return claim.next_due
 
-    async def _deliver(self, parcel: Any) -> bool:
+    async def _deliver(self, parcel: Parcel) -> bool:
         """One attempt, and those that take its place. Whether to ask for more at the end is worth the asking."""
         while True:
             try:
@@ -132,7 +133,7 @@ class Forwarder:
         self._full = claim.full
         self._crowded = claim.crowded
 
-    async def _attempt(self, parcel: Any) -> _Recorded:
+    async def _attempt(self, parcel: Parcel) -> _Recorded:
         with self._tracer.span("attempt", parcel.traceparent) as span:
             carried = await self._courier.carry(parcel, self._ledger.clock(), span.traceparent)
             settlement = self._settlement(parcel, carried)
@@ -163,7 +164,7 @@ class Forwarder:
             return 0
         return max(0, min(ended, MAX_IN_FLIGHT - RESERVE - (busy - ended)))
 
-    def _settlement(self, parcel: Any, carried: Carried) -> Settlement:
+    def _settlement(self, parcel: Parcel, carried: Carried) -> Settlement:
         now = self._ledger.clock()
         outcome = Outcome(carried.attempt.status_code, carried.retry_after)
         tried = parcel.attempt_count + 1 - parcel.attempts_before

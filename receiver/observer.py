@@ -1,7 +1,8 @@
 """Whoever wants to know what came in and how attempts end, as metrics do."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
+from ledger.parcels import Parcel
 from ledger.settling import Settlement
 
 FOUND_BY = "postback-found-by"
@@ -25,7 +26,7 @@ class Observer(Protocol):
     def refused(self) -> None:
         """A callback's token was no good, or its job is gone."""
 
-    def attempt(self, parcel: Any, settlement: Settlement) -> None:
+    def attempt(self, parcel: Parcel, settlement: Settlement) -> None:
         """An attempt to deliver a parcel, a row of `ledger.parcels`, has ended so."""
 
 
@@ -36,4 +37,4 @@ class Unobserved:
 
     def refused(self) -> None: ...
 
-    def attempt(self, parcel: Any, settlement: Settlement) -> None: ...
+    def attempt(self, parcel: Parcel, settlement: Settlement) -> None: ...

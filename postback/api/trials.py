@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from ledger import settling, trials
 from ledger.deliveries import Attempt
+from ledger.parcels import Parcel
 from ledger.settling import Settlement
 from postback.api import examples, requests
 from postback.api.deliveries import with_attempts
@@ -61,7 +62,7 @@ async def _try(house: House, subscriber_id: str, event: str) -> dict[str, Any]:
     return await ledger.read(with_attempts, parcel.id) | {"diagnosis": _diagnosis(carried.attempt)}
 
 
-def _settlement(parcel: Any, carried: Carried, now: int) -> Settlement:
+def _settlement(parcel: Parcel, carried: Carried, now: int) -> Settlement:
     outcome = Outcome(carried.attempt.status_code, carried.retry_after)
     verdict = decide(outcome, 1, _ONE_ATTEMPT, now, jitter=0).verdict
     return Settlement(

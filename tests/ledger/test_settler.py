@@ -27,7 +27,7 @@ class Desk:
         self.tried_at: list[int] = []
         self.held: list[int] = []
         self._away = away
-        self.settler = Settler[str](ledger, self, sleep=self._sleep, jitter=lambda: jitter)
+        self.settler = Settler[str, bool](ledger, self, sleep=self._sleep, jitter=lambda: jitter)
 
     def __call__(self, connection: Connection, moment: Moment, items: Sequence[str]) -> list[bool]:
         self.tried_at.append(moment.now - self.until + LEASE)
@@ -78,7 +78,7 @@ async def test_what_no_waiting_would_mend_is_not_held(ledger: Ledger, clock: Fak
         raise AssertionError("it waits")
 
     with pytest.raises(ValueError, match="bad"):
-        await Settler[str](ledger, breaks, sleep=sleep).settle("mine", clock.now + LEASE)
+        await Settler[str, bool](ledger, breaks, sleep=sleep).settle("mine", clock.now + LEASE)
 
 
 async def test_holding_ends_when_it_is_cancelled(ledger: Ledger, clock: FakeClock) -> None:
@@ -88,7 +88,7 @@ async def test_holding_ends_when_it_is_cancelled(ledger: Ledger, clock: FakeCloc
         sleeping.set()
         await asyncio.Event().wait()
 
-    settler = Settler[str](ledger, Desk(ledger, clock, away=1_000), sleep=sleep)
+    settler = Settler[str, bool](ledger, Desk(ledger, clock, away=1_000), sleep=sleep)
     settling = asyncio.create_task(settler.settle("mine", clock.now + LEASE))
     async with asyncio.timeout(20):
         await sleeping.wait()
