@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, case, delete, func, select, update
 
@@ -33,11 +33,11 @@ _TAKE = (
     .returning(table)
 )
 _LATER = select(func.min(table.c.due_at)).where(_OPEN, table.c.due_at > bindparam("now"))
-_THESE = table.c.id.in_(bindparam("ids", expanding=True))
-_JOBS = select(table.c.job_id).where(_THESE)
-_HELD = select(table).where(_THESE).order_by(table.c.id).with_for_update()
 _OF_JOBS = (
-    select(table).where(table.c.job_id.in_(bindparam("ids", expanding=True))).order_by(table.c.job_id, table.c.position)
+    select(table)
+    .where(table.c.job_id.in_(bindparam("ids", expanding=True)))
+    .order_by(table.c.job_id, table.c.position)
+    .with_for_update()
 )
 _CHANGED = (
     "id",
@@ -54,10 +54,14 @@ _CHANGED = (
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Rows of `artifacts` that are `copying`, or `discarded` and to be deleted; and when more is due."""
+    """Rows of `artifacts` that are `copying`, or `discarded` and to be deleted; and when more is due.
+
+    If `full`, more may be due now than the limit allowed, and nobody has looked for later.
+    """
 
     rows: Sequence[Row[Any]]
     next_due: int | None
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class Settlement:
     """How a try ended: with a copy, or an error. `due_at` is when it is tried again if it was not kept; None: never."""
 
     artifact_id: str
+    job_id: str
     lease: int
     copy: Copy | None
     error: str | None
@@ -84,6 +89,8 @@ def claim(connection: Connection, moment: Moment, *, limit: int, lease: int) -> 
     """Takes what is due, oldest first. `lease` is how long a try may take, in milliseconds."""
     taken = connection.execute(_TAKE, {"now": moment.now, "limit": limit, "lent_until": moment.now + lease})
     rows = sorted(taken.all(), key=lambda row: row.id)
+    if len(rows) == limit:
+        return Claim(rows, None, full=True)
     return Claim(rows, connection.scalar(_LATER, {"now": moment.now}))
 
 
@@ -95,32 +102,30 @@ def settle(
     A copy for which `quota` (bytes of all kept artifacts together; 0 is no limit) leaves no room is not kept. A job
     with nothing left to copy gets its artifacts, and those who want `job.archived` are notified.
     """
-    ids = {"ids": [one.artifact_id for one in settlements]}
-    held_jobs = jobs.lock(connection, connection.scalars(_JOBS, ids))  # before their artifacts, as who erases one does
-    held = {row.id: row for row in connection.execute(_HELD, ids)}
+    # Before their artifacts, as who erases a job does.
+    held_jobs = jobs.lock(connection, (one.job_id for one in settlements))
+    held = {row.id: row for row in connection.execute(_OF_JOBS, {"ids": sorted(held_jobs)})}
     room = quota - used(connection) if quota else None
-    changes: list[tuple[Any, ...]] = []
+    changes: dict[str, tuple[Any, ...]] = {}
     entries: list[Entry] = []
     answers: list[str | None] = []
     for one in settlements:
         row = held.get(one.artifact_id)
-        if row is None or row.status != "copying" or row.lease != one.lease or row.job_id not in held_jobs:
+        if row is None or row.status != "copying" or row.lease != one.lease or row.id in changes:
             answers.append(None)
             continue
         size = 0 if one.copy is None else one.copy.size
         if room is not None and size > room:
             one, size = replace(one, copy=None, error=FULL), 0
         room = None if room is None else room - size
-        change = _change(row, one, moment.now)
-        changes.append(change)
+        change = changes[row.id] = _change(row, one, moment.now)
         entries.append(Entry(row.job_id, moment.now, "artifact", _summary(row, one)))
         answers.append(change[1])
     if changes:
-        bulk.change(connection, table, _CHANGED, changes)
+        bulk.change(connection, table, _CHANGED, list(changes.values()))
         history.add(connection, entries)
-        _archive(
-            connection, moment, [held_jobs[job_id] for job_id in sorted({entry.job_id for entry in entries})], link
-        )
+        touched = [held_jobs[job_id] for job_id in sorted({entry.job_id for entry in entries})]
+        _archive(connection, moment, touched, [_image(row, changes.get(row.id)) for row in held.values()], link)
     return answers
 
 
@@ -153,13 +158,33 @@ def _summary(row: Row[Any], one: Settlement) -> str:
     return f"{image} could not be kept{'' if one.due_at is None else ' yet'}: {one.error}"
 
 
-def _archive(connection: Connection, moment: Moment, touched: Sequence[Job], link: Link) -> None:
+class _Image(NamedTuple):
+    """What a job tells of one of its artifacts."""
+
+    id: str
+    job_id: str
+    position: int
+    status: str
+    media_type: str | None
+    size: int | None
+    sha256: str | None
+    last_error: str | None
+
+
+def _image(row: Row[Any], change: tuple[Any, ...] | None) -> _Image:
+    """An artifact as it is after its change, if it has one."""
+    values = row._asdict() | dict(zip(_CHANGED, change or (), strict=False))
+    return _Image(*(values[name] for name in _Image._fields))
+
+
+def _archive(
+    connection: Connection, moment: Moment, touched: Sequence[Job], images: Sequence[_Image], link: Link
+) -> None:
     """Completes those jobs of which nothing is left to copy."""
     outbox = Outbox(connection, moment, link)
-    rows = connection.execute(_OF_JOBS, {"ids": [job.id for job in touched]}).all()
-    waiting = {row.job_id for row in rows if row.status in OPEN_ARTIFACT}
+    waiting = {image.job_id for image in images if image.status in OPEN_ARTIFACT}
     complete = [
-        outbox.announce(_with_artifacts(job, [row for row in rows if row.job_id == job.id]), "archived")
+        outbox.announce(_with_artifacts(job, [image for image in images if image.job_id == job.id]), "archived")
         for job in touched
         if job.id not in waiting
     ]
@@ -167,20 +192,20 @@ def _archive(connection: Connection, moment: Moment, touched: Sequence[Job], lin
     outbox.write()
 
 
-def _with_artifacts(job: Job, rows: Sequence[Row[Any]]) -> Job:
-    kept = {row.position: row for row in rows if row.status == "stored"}
+def _with_artifacts(job: Job, images: Sequence[_Image]) -> Job:
+    kept = {image.position: image for image in images if image.status == "stored"}
     results = [
         {**result, "artifact": _facts(kept[position]) if position in kept else None}
         for position, result in enumerate(job.results or ())
     ]
-    return job._replace(results=results).warned(*_warnings(rows))
+    return job._replace(results=results).warned(*_warnings(images))
 
 
-def _facts(row: Row[Any]) -> dict[str, Any]:
-    return {"id": row.id, "media_type": row.media_type, "size": row.size, "sha256": row.sha256}
+def _facts(image: _Image) -> dict[str, Any]:
+    return {"id": image.id, "media_type": image.media_type, "size": image.size, "sha256": image.sha256}
 
 
-def _warnings(rows: Sequence[Row[Any]]) -> Iterator[str]:
-    for row in rows:
-        if row.status == "failed":
-            yield f"image {row.position + 1} could not be kept: {row.last_error}"
+def _warnings(images: Sequence[_Image]) -> Iterator[str]:
+    for image in images:
+        if image.status == "failed":
+            yield f"image {image.position + 1} could not be kept: {image.last_error}"

@@ -91,7 +91,7 @@ class Archiver:
             return None  # a copy that ends calls again
         claim = await self._ledger.write(copies.claim, limit=room, lease=self._timeout + LEASE_MARGIN)
         self._room.take(_QUEUE for _ in claim.rows)
-        self._full = len(claim.rows) >= room
+        self._full = claim.full
         for row in claim.rows:
             self._spawn(self._work(row))
         return claim.next_due
@@ -118,7 +118,7 @@ class Archiver:
             error = "something went wrong on our side; the log says what"
         tried = row.attempt_count + 1
         due_at = None if final else self._next_try(tried)
-        status = await self._settle.add(Settlement(row.id, row.lease, copy, error, due_at))
+        status = await self._settle.add(Settlement(row.id, row.job_id, row.lease, copy, error, due_at))
         log.info("artifact", artifact_id=row.id, job_id=row.job_id, number=tried, outcome=status, error=error)
         if copy is not None and status in ("pending", "failed"):  # there was no room for it
             await self._delete(row.id)

@@ -36,11 +36,11 @@ async def settle(ledger: Ledger, *settlements: Settlement, quota: int = 0) -> li
 
 
 def kept(row: Any, copy: Copy = COPY, due_at: int | None = NOW + 10_000) -> Settlement:
-    return Settlement(row.id, row.lease, copy, None, due_at)
+    return Settlement(row.id, row.job_id, row.lease, copy, None, due_at)
 
 
 def missed(row: Any, due_at: int | None) -> Settlement:
-    return Settlement(row.id, row.lease, None, "the answer is HTTP 500", due_at)
+    return Settlement(row.id, row.job_id, row.lease, None, "the answer is HTTP 500", due_at)
 
 
 async def types(ledger: Ledger) -> list[str]:

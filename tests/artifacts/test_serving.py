@@ -43,7 +43,7 @@ async def kept(stage: Stage, media_type: str = "image/png", content: bytes = CON
     draft = storage.drafts / row.id
     draft.write_bytes(content)
     await storage.keep(draft, row.id, media_type)
-    settlement = Settlement(row.id, row.lease, Copy(media_type, len(content), SHA256), None, None)
+    settlement = Settlement(row.id, row.job_id, row.lease, Copy(media_type, len(content), SHA256), None, None)
     await stage.ledger.write(copies.settle, [settlement], quota=0, link=stage.house.links.url)
     return job
 
