@@ -28,7 +28,7 @@ class Batch(Generic[I, O]):
     fails its neighbours.
 
     `coming` counts the items that are to come soon or wait already: the first of them waits a little for the others,
-    where nothing is lost by that.
+    where nothing is lost by that. `after` is told all answers of a commit, also those that nobody waits for any more.
     """
 
     def __init__(
@@ -37,11 +37,13 @@ class Batch(Generic[I, O]):
         work: Callable[[Connection, Moment, Sequence[I]], Sequence[O]],
         *,
         coming: Callable[[], int] = lambda: 0,
+        after: Callable[[Sequence[O]], None] = lambda answers: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._ledger = ledger
         self._work = work
         self._coming = coming
+        self._after = after
         self._sleep = sleep
         self._waiting: list[tuple[I, asyncio.Future[O]]] = []
         self._turns = Turns(MAX_SIZE)
@@ -94,6 +96,7 @@ class Batch(Generic[I, O]):
                 await self._write([one])
         else:
             self._ledger.observer.batched(len(taken))
+            self._after(answers)
             for (_, future), answer in zip(taken, answers, strict=True):
                 if not future.done():
                     future.set_result(answer)

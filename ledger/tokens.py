@@ -7,6 +7,7 @@ salt and subkeys; time is checked here, because itsdangerous' `max_age` refuses 
 import hashlib
 import hmac
 import re
+from functools import lru_cache
 from typing import Any, cast
 
 from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
@@ -31,10 +32,15 @@ class BadToken(ValueError):
 
 
 class _Sha256(SigningAlgorithm):
-    """What `HMACAlgorithm` computes, in one call."""
+    """What `HMACAlgorithm` computes, for the few keys there are: begun once with each, and copied."""
+
+    def __init__(self) -> None:
+        self._begun = lru_cache(maxsize=64)(lambda key: hmac.new(key, digestmod="sha256"))
 
     def get_signature(self, key: bytes, value: bytes) -> bytes:
-        return hmac.digest(key, value, "sha256")
+        signing = self._begun(key).copy()
+        signing.update(value)
+        return signing.digest()
 
 
 class CallbackTokens:

@@ -33,8 +33,8 @@ def start_forwarder(
     observer: Observer,
     tracer: Tracer,
     runner: Runner,
-) -> None:
-    """Starts the loop that sends what is due."""
+) -> Forwarder:
+    """Starts the loop that sends what is due, and returns it for who makes something due."""
     forwarder = Forwarder(
         ledger,
         courier,
@@ -42,11 +42,13 @@ def start_forwarder(
         timeout=settings.delivery_timeout,
         circuit=circuit,
         spawn=runner.spawn,
+        wake=runner.wake,
         stopping=runner.stopping,
         observer=observer,
         tracer=tracer,
     )
     runner.start(forwarder.run_once)
+    return forwarder
 
 
 def start_archiver(

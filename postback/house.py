@@ -89,7 +89,7 @@ class House:
             PROVIDERS,
             max_body=settings.max_body,
             archive=settings.archive,
-            wake=lambda: self.wake("forwarder", "archiver"),
+            wake=lambda: self.wake("archiver"),
             observer=self.observer,
         )
         self.recording = Batch(ledger, record)
@@ -195,7 +195,7 @@ class House:
     def _start_forwarder(self) -> None:
         from postback import forwarding
 
-        forwarding.start_forwarder(
+        self.intake.onward = forwarding.start_forwarder(
             self.settings,
             self.ledger,
             self.courier(),

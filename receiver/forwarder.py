@@ -39,6 +39,9 @@ MAX_IN_FLIGHT = 256
 RESERVE = 64
 """How many of these are for subscribers to whom nothing is being sent, one each: others are served, whoever hangs."""
 
+AT_ONCE = 64
+"""How many are claimed, at most, in the transaction that made them due; and what of the room must be free for that."""
+
 _STATUS = {Verdict.DELIVERED: "delivered", Verdict.RETRY: "pending", Verdict.DEAD: "dead", Verdict.DISABLE: "dead"}
 
 Spawn = Callable[[Coroutine[Any, Any, bool]], None]
@@ -57,10 +60,11 @@ class _Recorded(NamedTuple):
 class Forwarder:
     """One loop: claims due deliveries as long as there is room, and sends each beside the others.
 
-    While more waits, those that end together claim the next ones in the transaction that records them.
+    Not everything is claimed in a transaction of its own. While more waits, those that end together claim the next ones
+    in the one that records them; and what a callback makes due is claimed in the one that stores the callback.
 
     `schedule` is the delay before each attempt and `timeout` bounds a whole one, in milliseconds; `circuit` says when a
-    subscriber that keeps failing is left alone; nothing is claimed any more when it is `stopping`.
+    subscriber that keeps failing is left alone. `wake` calls the loop; when it is `stopping`, nothing is claimed.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class Forwarder:
         timeout: int,
         circuit: Circuit,
         spawn: Spawn,
+        wake: Callable[[], None] = lambda: None,
         stopping: Callable[[], bool] = lambda: False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
@@ -85,6 +90,7 @@ class Forwarder:
         self._schedule = schedule
         self._lease = timeout + LEASE_MARGIN
         self._spawn = spawn
+        self._wake = wake
         self._stopping = stopping
         self._jitter = jitter
         self._settler = Settler(ledger, self._record, sleep=sleep, jitter=jitter)
@@ -104,11 +110,29 @@ class Forwarder:
         if self._full:
             return None  # an attempt that ends calls again
         claim = await self._ledger.write(parcels.claim, limit=room, lease=self._lease, reserve=RESERVE)
+        self._carry(claim)
+        return claim.next_due
+
+    def claim(self, connection: Connection, moment: Moment) -> parcels.Claim | None:
+        """Claims what is due, in the transaction of somebody who may just have made it so, where there is plenty of
+        room. `begin` must be called after the commit, whatever this answers."""
+        crowded = self._full or self._crowded or self._settler.holding
+        if crowded or self._stopping() or self._room.busy + AT_ONCE > MAX_IN_FLIGHT - RESERVE:
+            return None
+        return parcels.claim_beside(connection, moment, limit=AT_ONCE, lease=self._lease)
+
+    def begin(self, claim: parcels.Claim | None) -> None:
+        """Sends what `claim` has claimed, and calls the loop where that cannot be all."""
+        if claim is not None:
+            self._carry(claim)
+        if claim is None or claim.full or claim.crowded or claim.next_due is not None:
+            self._wake()
+
+    def _carry(self, claim: parcels.Claim) -> None:
         self._more(claim)
         self._room.take(parcel.lane for parcel in claim.rows)
         for parcel in claim.rows:
             self._spawn(self._deliver(parcel))
-        return claim.next_due
 
     async def _deliver(self, parcel: Parcel) -> bool:
         """One attempt, and those that take its place. Whether to ask for more at the end is worth the asking."""
@@ -151,9 +175,9 @@ class Forwarder:
     def _record(self, connection: Connection, moment: Moment, settlements: Sequence[Settlement]) -> list[_Recorded]:
         settled = settling.settle(connection, moment, settlements, self._circuit)
         limit = self._places(len(settlements))
-        if not limit:
+        claim = parcels.claim_beside(connection, moment, limit=limit, lease=self._lease) if limit else None
+        if claim is None:
             return [_Recorded(one) for one in settled]
-        claim = parcels.claim(connection, moment, limit=limit, lease=self._lease)
         return [_Recorded(one, claim, onward) for one, onward in zip_longest(settled, claim.rows)]
 
     def _places(self, ended: int) -> int:

@@ -6,6 +6,7 @@ The answer is 2xx only after the commit that stored the callback, moved its job 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import structlog
 from sqlalchemy import Connection
@@ -18,6 +19,7 @@ from ledger.callbacks import VERDICTS
 from ledger.errors import Unavailable
 from ledger.ledger import Ledger
 from ledger.moment import Moment
+from ledger.parcels import Claim
 from ledger.tokens import BadToken, CallbackTokens
 from providers.protocol import JobStatus, Provider, Reading, Unreadable
 from receiver import bodies
@@ -34,8 +36,19 @@ OTHER_TASK = "The callback's task_id is not that of its job."
 """Why a callback is invalid that could be read."""
 
 
+class Onward(Protocol):
+    """Who sends what callbacks give reason to send, in this process."""
+
+    def claim(self, connection: Connection, moment: Moment) -> Claim | None:
+        """Claims it in the transaction that stores the callbacks."""
+
+    def begin(self, claim: Claim | None) -> None:
+        """Sends it, once that is committed."""
+
+
 class Intake:
-    """Accepts callbacks. `wake` is called after each commit that may have given the loops something to do.
+    """Accepts callbacks. `wake` is called after each commit that may have given the loops something to do, except the
+    one that is `onward`.
 
     With `archive`, the images of successes are to be copied into artifact storage.
     """
@@ -57,7 +70,8 @@ class Intake:
         self._max_body = max_body
         self._wake = wake
         self._archive = archive
-        self._accept = Batch(ledger, self._store)
+        self.onward: Onward | None = None
+        self._accept = Batch(ledger, self._store, after=self._stored)
 
     async def receive(self, request: Request) -> Response:
         """One callback, its token the path's parameter. The token is the authority; every bad one gets the same 404."""
@@ -73,7 +87,7 @@ class Intake:
         body = self._tokens.blank(await bodies.read(request, self._max_body))
         reading, fault = _read(provider, body)
         try:
-            verdict = await self._accept.add(Arrival(job_id, provider_name, headers, body, reading))
+            verdict, _ = await self._accept.add(Arrival(job_id, provider_name, headers, body, reading))
         except Unavailable as error:
             log.warning("callback_not_stored", job_id=job_id, reason=str(error))
             raise Problem("unavailable", "The callback could not be stored; send it again.") from None
@@ -92,8 +106,17 @@ class Intake:
         """About how many seconds a callback would wait to be stored if it came now."""
         return self._accept.wait()
 
-    def _store(self, connection: Connection, moment: Moment, arrivals: Sequence[Arrival]) -> Sequence[str | None]:
-        return accept(connection, moment, arrivals, archive=self._archive)
+    def _store(
+        self, connection: Connection, moment: Moment, arrivals: Sequence[Arrival]
+    ) -> list[tuple[str | None, Claim | None]]:
+        """The verdict on each; and with the first, what is to be sent now."""
+        verdicts = accept(connection, moment, arrivals, archive=self._archive)
+        claim = None if self.onward is None else self.onward.claim(connection, moment)
+        return [(verdict, claim if place == 0 else None) for place, verdict in enumerate(verdicts)]
+
+    def _stored(self, answers: Sequence[tuple[str | None, Claim | None]]) -> None:
+        if self.onward is not None:
+            self.onward.begin(answers[0][1])
 
     def _headers(self, request: Request) -> dict[str, str]:
         """The headers as received, repeated ones joined, our own tokens blanked."""

@@ -89,6 +89,7 @@ class Office:
         jitter: float = 0.5,
         egress: Any = None,
         circuit: Circuit = CIRCUIT,
+        wake: Callable[[], None] = lambda: None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> Forwarder:
         door: Any = egress or self.door
@@ -99,6 +100,7 @@ class Office:
             timeout=TIMEOUT,
             circuit=circuit,
             spawn=self.crew.spawn,
+            wake=wake,
             stopping=stopping,
             sleep=self.time.sleep,
             jitter=lambda: jitter,
