@@ -6,7 +6,7 @@ size of a chunk. Each costs little to send and much to read.
 """
 
 import asyncio
-import math
+import select
 from typing import cast
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -57,14 +57,15 @@ class Connection(asyncio.Protocol):
         self._parser = HttpResponseParser(self)
         self._answer: Answer | None = None
         self._enough = 0
-        self._left: float = 0
+        self._left = 0
+        self._streams = False
         self._waiter: asyncio.Future[None] | None = None
         self._broken: Broken | Late | None = None
 
     @property
     def usable(self) -> bool:
         """Whether a request may be sent: nothing has come that nobody asked for, and the other side has not left."""
-        return self._broken is None and self._answer is None
+        return self._broken is None and self._answer is None and not self._heard()
 
     async def exchange(self, request: bytes, answer: Answer, enough: int, deadline: float) -> None:
         """Sends a request, and returns when the answer is complete, or has begun with `enough` bytes of its body.
@@ -74,6 +75,7 @@ class Connection(asyncio.Protocol):
         """
         self._answer = answer
         self._left = MAX_ANSWER
+        self._streams = False
         self._transport.write(request)
         expiry = self._loop.call_at(deadline, self._expire)
         try:
@@ -85,7 +87,7 @@ class Connection(asyncio.Protocol):
         """More of the body of an answer that has begun; empty at its end. The body may have any length from now on.
         Raises `Broken`."""
         answer = cast(Answer, self._answer)
-        self._left = math.inf
+        self._streams = True
         if not (answer.body or answer.complete):
             self._transport.resume_reading()
             await self._wait(1)
@@ -97,6 +99,7 @@ class Connection(asyncio.Protocol):
         """Ends an exchange. Whether the connection may be kept for another; it is closed if not."""
         answer, self._answer = self._answer, None
         if self._broken is None and answer is not None and answer.kept and not self._transport.get_write_buffer_size():
+            self._transport.resume_reading()  # a large answer may have ended while it was paused
             return True
         self.abort()
         return False
@@ -107,6 +110,9 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._poll = select.poll() if hasattr(select, "poll") else None  # Windows has none
+        if self._poll is not None:
+            self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         if self._answer is None:
@@ -171,6 +177,9 @@ class Connection(asyncio.Protocol):
         if answer.complete:
             return
         answer.body += body
+        if self._streams:
+            # Whoever reads bounds the body. What is around it may be as much again, and is counted as ever.
+            self._left = min(MAX_ANSWER, self._left + 2 * len(body))
         self._wake()
         if len(answer.body) > CHUNK:
             self._transport.pause_reading()
@@ -182,6 +191,10 @@ class Connection(asyncio.Protocol):
             answer.complete = True
             answer.kept = self._parser.should_keep_alive()
             self._wake()
+
+    def _heard(self) -> bool:
+        """Whether something lies in the system's buffer that the event loop had no time to read."""
+        return self._poll is not None and bool(self._poll.poll(0))
 
     async def _wait(self, enough: int) -> None:
         if self._broken is not None:

@@ -17,6 +17,9 @@ from receiver.timing import RUNNING, Stopwatch, TimedHandshake, entering
 KEEP_SECONDS = 1.0
 """Below the shortest keep-alive of common servers (2 s), so that a POST rarely meets a connection being closed."""
 
+MAX_ADDRESSES = 4
+"""Of a name and each family: each that does not answer has a socket until the deadline."""
+
 NEXT_ADDRESS_SECONDS = 0.25
 """After how long the next address of a name is tried beside the first (RFC 8305 §5)."""
 
@@ -45,6 +48,7 @@ class Connections:
         self._tls = tls
         self._clock = clock
         self._idle: dict[Origin, list[Connection]] = {}
+        self._closed = False
         self._sweeping: asyncio.TimerHandle | None = None
 
     async def take(self, origin: Origin, watch: Stopwatch, deadline: float) -> Connection:
@@ -68,13 +72,17 @@ class Connections:
         """Ends an exchange, and keeps its connection if that may be."""
         if not connection.finish():
             return
+        if self._closed:
+            connection.abort()
+            return
         connection.idle_since = self._clock()
         self._idle.setdefault(origin, []).append(connection)
         if self._sweeping is None:
             self._sweeping = asyncio.get_running_loop().call_later(KEEP_SECONDS, self._sweep)
 
     def close(self) -> None:
-        """Closes those that are kept."""
+        """Closes those that are kept, and keeps no more."""
+        self._closed = True
         if self._sweeping is not None:
             self._sweeping.cancel()
         for idle in self._idle.values():
@@ -123,7 +131,7 @@ class Connections:
             found: Sequence[str] = [str(ip_address(origin.host))]
         except ValueError:
             entering("dns")
-            found = await self._names.addresses(origin.host)
+            found = _few(await self._names.addresses(origin.host))
         return [
             (
                 socket.AF_INET6 if ":" in address else socket.AF_INET,
@@ -140,3 +148,9 @@ class Connections:
         check(str(address[0]), self._allowed)
         entering("connect")
         return socket.socket(family, kind, protocol)
+
+
+def _few(addresses: Sequence[str]) -> list[str]:
+    families = ([one for one in addresses if (":" in one) == six] for six in (False, True))
+    kept = {one for family in families for one in family[:MAX_ADDRESSES]}
+    return [one for one in addresses if one in kept]

@@ -92,8 +92,8 @@ class Egress:
                     yield Stream(answer.status, _plain(answer), _chunks(connection))
             except Broken as broken:
                 raise EgressError("response", f"{to.shown}: {broken}", watch.timing()) from None
-            except TimeoutError:
-                if not limit.expired():
+            except (Late, TimeoutError) as late:
+                if isinstance(late, TimeoutError) and not limit.expired():
                     raise
                 raise self._late(to, answer, watch) from None
             finally:
@@ -115,7 +115,7 @@ class Egress:
             raise self._late(to, answer, watch) from None
         except Broken as broken:
             raise EgressError("response", f"{to.shown}: {broken}", watch.timing()) from None
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # the latter is uvloop's for a socket that it cannot take
             error_class, reason = _explain(error, watch.phase)
             raise EgressError(error_class, f"{to.shown}: {reason}", watch.timing()) from None
         return connection
@@ -131,18 +131,20 @@ def _default_tls() -> ssl.SSLContext:
     return context
 
 
-def _explain(error: OSError, phase: Phase | None) -> tuple[ErrorClass, str]:
+def _explain(error: OSError | RuntimeError, phase: Phase | None) -> tuple[ErrorClass, str]:
     """Why there is no connection."""
     match error, phase:
         case Denied(), _:
             return "guard", str(error)
-        case _, "dns":
+        case RuntimeError(), _:
+            return "connect", "the connection failed"
+        case OSError(), "dns":
             return "dns", f"the name does not resolve: {error.strerror or error}"
         case ssl.SSLCertVerificationError(verify_message=reason), _:
             return "tls", f"the certificate is not trusted: {reason}"
         case ssl.SSLError(reason=reason), _:
             return "tls", f"the TLS handshake failed: {reason or 'the other side ended it'}"
-        case _, "tls":
+        case OSError(), "tls":
             reason = os.strerror(error.errno) if error.errno else "the other side ended it"
             return "tls", f"the TLS handshake failed: {reason}"
         case _:

@@ -1,5 +1,6 @@
 """Where a URL leads, and how a request to it is written (RFC 9112)."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from receiver.answers import EgressError
 from receiver.connections import Origin
 from receiver.guard import IPNetwork, refuse_header, refuse_url
 
+_PATH = re.compile(r"[^:]+://[^/?]*(.*)")
 _DEFAULTS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "Postback"}
 
 
@@ -44,4 +46,6 @@ def target(url: str, allowed: Sequence[IPNetwork]) -> Target:
     except ValueError:
         raise EgressError("guard", "the URL's host is not a host name") from None
     origin = Origin(read.scheme == "https", read.raw_host or "", read.port or 0)
-    return Target(origin, shown, read.raw_path_qs, read.host_port_subcomponent or "")
+    # yarl leaves out the question mark of an empty query.
+    path = _PATH.fullmatch(url if url.isascii() else str(read))
+    return Target(origin, shown, "/" + (path[1] if path else "").removeprefix("/"), read.host_port_subcomponent or "")

@@ -2,8 +2,10 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -74,6 +76,28 @@ async def serve(
         for task in running:
             task.cancel()
         await asyncio.gather(*running)
+
+
+@contextmanager
+def apart(handler: Handler) -> Iterator[str]:
+    """The URL of a server with an event loop of its own, which goes on when the client's does not."""
+    begun: Future[tuple[str, Callable[[], object]]] = Future()
+
+    async def serving() -> None:
+        over = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        async with serve(handler, listens=False) as server:
+            begun.set_result((server.url(), lambda: loop.call_soon_threadsafe(over.set)))
+            await over.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serving()))
+    thread.start()
+    url, end = begun.result(10)
+    try:
+        yield url
+    finally:
+        end()
+        thread.join(10)
 
 
 async def request(reader: asyncio.StreamReader) -> bytes:

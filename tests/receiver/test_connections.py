@@ -1,20 +1,32 @@
 """Connections through the door: which are kept, for how long, and how a request is written."""
 
 import asyncio
+import errno
 import gc
+import socket
 import ssl
+import time
 from collections.abc import Sequence
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 
 from receiver.connection import Answer, Broken, Connection
-from receiver.connections import KEEP_SECONDS, Connections, Origin
-from receiver.egress import EgressError
+from receiver.connections import KEEP_SECONDS, MAX_ADDRESSES, Connections, Origin
 from receiver.names import GuardedNames, SystemNames
-from receiver.target import target
 from receiver.timing import Stopwatch
-from tests.receiver.endpoints import OK, Handler, Server, door, refusal, request, saying, serve
+from tests.receiver.endpoints import (
+    OK,
+    Handler,
+    Server,
+    apart,
+    door,
+    refusal,
+    request,
+    saying,
+    serve,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -188,48 +200,61 @@ async def test_a_canceled_exchange_leaves_nothing_for_the_next() -> None:
         assert (await egress.post(server.url(), {}, b"{}")).excerpt == b"ok"
 
 
-async def test_a_download_is_read_as_fast_as_it_is_taken() -> None:
-    sent = 0
-
-    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal sent
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
-        while True:
-            writer.write(bytes(65536))
+async def test_what_the_loop_had_no_time_to_read_is_not_the_next_answer() -> None:
+    async def more(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await request(reader):
+            writer.write(OK)
             await writer.drain()
-            sent += 65536
+            await asyncio.sleep(0.01)
+            writer.write(b"HTTP/1.1 202 No\r\nContent-Length: 4\r\n\r\nevil")
+            await writer.drain()
 
-    async with serve(endless) as server, door() as egress, egress.get(server.url()) as stream:
-        taken = 0
-        async for chunk in stream.chunks:
-            taken += len(chunk)
-            if taken > 1_000_000:
-                break
-        for _ in range(200):
-            await asyncio.sleep(0)
-        assert sent < taken + 12_000_000, "the rest waits in the system's buffers"
+    with apart(more) as url:
+        async with door() as egress:
+            for _ in range(5):
+                assert (await egress.post(url, {}, b"{}")).excerpt == b"ok"
+                time.sleep(0.05)
 
 
-async def test_a_download_that_ends_early_is_told() -> None:
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome"
-    async with serve(saying(answer)) as server, door() as egress:
-        with pytest.raises(EgressError, match="the answer ended early"):
-            async with egress.get(server.url()) as stream:
-                assert [chunk async for chunk in stream.chunks] == [b"some"]
+async def test_nothing_is_kept_after_the_end() -> None:
+    async with serve(OK) as server:
+        wires = Wires(server)
+        wires.kept.close()
+        await wires.exchange()
+        await wires.exchange()
+        assert server.connects == 2
 
 
-async def test_the_deadline_holds_for_the_block_that_reads() -> None:
-    async with serve(OK) as server, door(timeout_ms=100) as egress:
-        with pytest.raises(EgressError, match="connected, but no complete answer within 100 ms"):
-            async with egress.get(server.url()):
-                await asyncio.Event().wait()
+async def test_not_every_address_of_a_name_is_tried() -> None:
+    tried: list[str] = []
+    many = [f"127.0.0.{number}" for number in range(2, 40)] + [f"::ffff:127.0.1.{number}" for number in range(2, 40)]
+
+    class Silent(Connections):
+        def _socket(self, info: Any) -> socket.socket:
+            tried.append(info[4][0])
+            raise OSError(errno.ECONNREFUSED, "no")
+
+    allowed = [ip_network("127.0.0.0/8")]
+
+    async def names(host: str) -> Sequence[str]:
+        return many
+
+    loop = asyncio.get_running_loop()
+    connections = Silent(GuardedNames(names, allowed), allowed, ssl.create_default_context(), loop.time)
+    with pytest.raises(OSError, match="no"):
+        await connections.take(Origin(False, "many.test", 80), Stopwatch(loop.time), loop.time() + LONG)
+    assert len(tried) == 2 * MAX_ADDRESSES
+    assert {":" in address for address in tried} == {True, False}
 
 
-async def test_a_timeout_of_the_block_is_its_own() -> None:
-    async with serve(OK) as server, door() as egress:
-        with pytest.raises(TimeoutError, match="mine"):
-            async with egress.get(server.url()):
-                raise TimeoutError("mine")
+async def test_what_the_event_loop_cannot_do_is_an_error_of_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def taken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("File descriptor 7 is used by transport")
+
+    monkeypatch.setattr("aiohappyeyeballs.start_connection", taken)
+    async with door() as egress:
+        error = await refusal(egress, "http://127.0.0.1:9/canary")
+    assert (error.error_class, error.message) == ("connect", "http://127.0.0.1:9: the connection failed")
 
 
 async def test_nothing_is_left_behind() -> None:
@@ -257,53 +282,3 @@ async def test_a_broken_connection_stays_broken() -> None:
         wires = Wires(server)
         with pytest.raises(Broken, match="ended early"):
             await wires.exchange()
-
-
-def test_how_a_request_is_written() -> None:
-    to = target("https://hook.example:8443/a%2fb?c=%41", ())
-    written = to.request("POST", {"content-type": "application/json", "User-agent": "mine"}, b"{}")
-    head, _, body = written.partition(b"\r\n\r\n")
-    assert body == b"{}"
-    assert head.split(b"\r\n") == [
-        b"POST /a%2fb?c=%41 HTTP/1.1",
-        b"Host: hook.example:8443",
-        b"Accept: */*",
-        b"Accept-Encoding: identity",
-        b"content-type: application/json",
-        b"User-agent: mine",
-        b"Content-Length: 2",
-    ]
-    assert b"Content-Length: 0" in to.request("POST", {}, b"")
-    assert b"Content-Length" not in to.request("GET", {})
-
-
-@pytest.mark.parametrize(
-    ("url", "shown", "host", "origin"),
-    [
-        ("http://hook.example", "http://hook.example", "hook.example", Origin(False, "hook.example", 80)),
-        ("https://hook.example:443/", "https://hook.example", "hook.example", Origin(True, "hook.example", 443)),
-        ("http://[2606:4700::1]/", "http://[2606:4700::1]", "[2606:4700::1]", Origin(False, "2606:4700::1", 80)),
-        ("https://bücher.example/", "https://xn--bcher-kva.example", "xn--bcher-kva.example",
-         Origin(True, "xn--bcher-kva.example", 443)),
-    ],
-)  # fmt: skip
-def test_where_a_url_leads(url: str, shown: str, host: str, origin: Origin) -> None:
-    read = target(url, ())
-    assert (read.shown, read.host, read.origin) == (shown, host, origin)
-
-
-HEADERS: Sequence[tuple[str, str]] = [
-    ("x-a", "a\r\nx-b: c"),
-    ("x-a: b\r\nx-c", "d"),
-    ("x-a", "a\nb"),
-    ("x-a", "a\x00b"),
-    ("x a", "b"),
-    ("", "b"),
-    ("x-a", "é"),
-]
-
-
-@pytest.mark.parametrize(("name", "value"), HEADERS)
-def test_a_header_cannot_hide_another(name: str, value: str) -> None:
-    with pytest.raises(EgressError, match="a header cannot be sent"):
-        target("https://hook.example/", ()).request("POST", {"x-good": "1", name: value}, b"")
