@@ -50,9 +50,8 @@ def test_statuses_by_what_people_meet(status: int, says: str) -> None:
     assert says in said
 
 
-@pytest.mark.parametrize("status", range(100, 1000))
-def test_every_status_has_one(status: int) -> None:
-    assert advise("status", status, None)
+def test_every_status_has_one() -> None:
+    assert [status for status in range(100, 1000) if not advise("status", status, None)] == []
 
 
 def test_what_could_not_be_signed_is_about_keys() -> None:
