@@ -65,7 +65,6 @@ _PARCELS = (
 _SUBSCRIBERS = select(
     subscriber_table.c.id,
     subscriber_table.c.enabled,
-    subscriber_table.c.disabled_reason,
     subscriber_table.c.url,
     subscriber_table.c.payload,
     subscriber_table.c.schedule,
@@ -99,7 +98,6 @@ class Parcel(NamedTuple):
     body: bytes
     traceparent: str | None
     enabled: bool
-    disabled_reason: str | None
     url: str
     payload: str
     schedule: list[int] | None
@@ -155,12 +153,12 @@ def claim(connection: Connection, moment: Moment, *, limit: int, lease: int, res
     return Claim(rows, min(later + more, default=None), frozenset([*crowded, *used_up]), full)
 
 
-def claim_beside(connection: Connection, moment: Moment, *, limit: int, lease: int, reserve: int = 0) -> Claim | None:
+def claim_beside(connection: Connection, moment: Moment, *, limit: int, lease: int) -> Claim | None:
     """Claims in the transaction of somebody whose work must not fail with it: None if it cannot be done. Whoever then
     claims by itself hears why."""
     savepoint = connection.begin_nested()
     try:
-        claimed = claim(connection, moment, limit=limit, lease=lease, reserve=reserve)
+        claimed = claim(connection, moment, limit=limit, lease=lease)
         savepoint.commit()
     except Exception:
         savepoint.rollback()
