@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ledger import artifacts, bulk, jobs
+from ledger.job import Job
 from ledger.moment import Moment
 from ledger.outbox import Outbox
 from ledger.schema import artifacts as artifact_table
@@ -33,15 +34,15 @@ def accept(
     Callbacks for one job are folded in memory in the order they came, so each job is written once. With `archive`,
     the images of a success become owed to artifact storage.
     """
-    held = jobs.lock(connection, (arrival.job_id for arrival in arrivals))
+    held = jobs.lock(connection, [arrival.job_id for arrival in arrivals])
     outbox = Outbox(connection, moment)
     outbox.expect(held.values())
     verdicts: list[str | None] = []
-    copies: list[dict[str, Any]] = []
+    copies: list[tuple[Any, ...]] = []
     images: list[dict[str, Any]] = []
-    changed = {}
+    changed: dict[str, Job] = {}
     for arrival in arrivals:
-        job = held.get(arrival.job_id)
+        job = changed.get(arrival.job_id) or held.get(arrival.job_id)
         if job is None or job.provider != arrival.provider:
             verdicts.append(None)
             continue
@@ -53,26 +54,21 @@ def accept(
             owed = artifacts.owed(moment, job)
             images += owed
             job = job if owed else outbox.announce(job, "archived")
-        held[job.id] = changed[job.id] = job
+        changed[job.id] = job
         verdicts.append(ruling.verdict)
         if job.callback_counts.get(ruling.verdict, 0) <= KEPT_COPIES:
             copies.append(_copy(arrival, ruling.verdict, job.task_id, moment))
-    jobs.save(connection, list(changed.values()))
-    bulk.add(connection, callbacks, copies)
+    jobs.save(connection, list(changed.values()), before=held)
+    bulk.add_tuples(connection, callbacks, _COPY, copies)
     bulk.add(connection, artifact_table, images)
     outbox.write()
     return verdicts
 
 
-def _copy(arrival: Arrival, verdict: str, task_id: str | None, moment: Moment) -> dict[str, Any]:
+_COPY = ("id", "job_id", "task_id", "provider", "verdict", "received_at", "headers", "body")
+
+
+def _copy(arrival: Arrival, verdict: str, task_id: str | None, moment: Moment) -> tuple[Any, ...]:
     said = arrival.reading.task_id if arrival.reading is not None else None
-    return {
-        "id": moment.id("cb"),
-        "job_id": arrival.job_id,
-        "task_id": said or task_id,
-        "provider": arrival.provider,
-        "verdict": verdict,
-        "received_at": moment.now,
-        "headers": arrival.headers,
-        "body": arrival.body,
-    }
+    key = moment.id("cb"), arrival.job_id, said or task_id, arrival.provider
+    return *key, verdict, moment.now, arrival.headers, arrival.body

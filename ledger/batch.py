@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -14,11 +14,26 @@ from ledger.turns import Turns
 I = TypeVar("I")  # noqa: E741 - input, as O is output
 O = TypeVar("O")  # noqa: E741
 
+A = TypeVar("A", contravariant=True)
+
 MAX_SIZE = 128
 MAX_WAITING = 4_096
 
 STEPS, STEP = 5, 0.01
 """How often, and for how many seconds each, those that wait look whether the others have come."""
+
+
+class Waiting(Protocol[A]):
+    """Who waits for an answer: a future, or whoever can do without one. Must raise nothing."""
+
+    def done(self) -> bool:
+        """Whether it does not wait any more."""
+
+    def set_result(self, answer: A) -> None:
+        """The answer, after its commit."""
+
+    def set_exception(self, error: Exception) -> None:
+        """Nothing was kept."""
 
 
 class Batch(Generic[I, O]):
@@ -45,19 +60,23 @@ class Batch(Generic[I, O]):
         self._coming = coming
         self._after = after
         self._sleep = sleep
-        self._waiting: list[tuple[I, asyncio.Future[O]]] = []
+        self._waiting: list[tuple[I, Waiting[O]]] = []
         self._turns = Turns(MAX_SIZE)
         self._flush: asyncio.Task[None] | None = None
 
     async def add(self, item: I) -> O:
         """Returns the item's answer after its commit. Raises what the work raises, `Unavailable`, `Overloaded`."""
+        answer: asyncio.Future[O] = asyncio.get_running_loop().create_future()
+        self.put(item, answer)
+        return await answer
+
+    def put(self, item: I, answer: Waiting[O]) -> None:
+        """As `add`, for who is told. Raises `Overloaded`."""
         if len(self._waiting) >= MAX_WAITING:
             raise Overloaded("too many writes are waiting")
-        answer: asyncio.Future[O] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
         if self._flush is None or self._flush.done():
             self._flush = asyncio.create_task(self._run(), name=f"batch-{self._work.__name__}")
-        return await answer
 
     def wait(self) -> float:
         """About how many seconds an item would wait for its turn if it came now."""
@@ -83,7 +102,7 @@ class Batch(Generic[I, O]):
                 break
             await self._sleep(STEP)
 
-    async def _write(self, taken: list[tuple[I, asyncio.Future[O]]]) -> None:
+    async def _write(self, taken: list[tuple[I, Waiting[O]]]) -> None:
         try:
             answers = await self._ledger.write(self._work, [item for item, _ in taken])
         except Unavailable as error:
@@ -97,12 +116,12 @@ class Batch(Generic[I, O]):
         else:
             self._ledger.observer.batched(len(taken))
             self._after(answers)
-            for (_, future), answer in zip(taken, answers, strict=True):
-                if not future.done():
-                    future.set_result(answer)
+            for (_, waiting), answer in zip(taken, answers, strict=True):
+                if not waiting.done():
+                    waiting.set_result(answer)
 
 
-def _fail(taken: list[tuple[I, asyncio.Future[O]]], error: Exception) -> None:
-    for _, future in taken:
-        if not future.done():
-            future.set_exception(error)
+def _fail(taken: list[tuple[I, Waiting[O]]], error: Exception) -> None:
+    for _, waiting in taken:
+        if not waiting.done():
+            waiting.set_exception(error)

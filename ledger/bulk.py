@@ -5,13 +5,15 @@ the thread that serves requests waits for too. So a SQLite statement takes many 
 PostgreSQL the driver sends many executions in one go already.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Table, bindparam, insert, update
+from sqlalchemy import Connection, Dialect, Table, bindparam, insert, select, update
+
+from ledger.jsontext import compact
 
 Row = Mapping[str, Any]
 Values = tuple[Any, ...]
@@ -21,28 +23,41 @@ MOST = 256
 """Rows a statement. Fewer sizes would stay prepared, but several statements cost more than preparing one."""
 
 
+def held(connection: Connection, table: Table, names: tuple[str, ...], ids: Iterable[str]) -> Iterable[Values]:
+    """These columns of the rows with these ids, in id order, which this transaction holds until it ends."""
+    wanted = sorted(set(ids))
+    if connection.dialect.name != "sqlite":
+        return [tuple(row) for row in connection.execute(_hold(table, names), {"ids": wanted})]
+    found = connection.exec_driver_sql(_select_many(table, names), (compact(wanted),)).all()
+    columns = list(zip(*found, strict=True))
+    for place, read in _readers(table, names, connection.dialect) if found else ():
+        columns[place] = tuple([None if value is None else read(value) for value in columns[place]])
+    return zip(*columns, strict=True)
+
+
 def add(connection: Connection, table: Table, rows: Sequence[Row], **same: Any) -> None:
     """Inserts rows that all have the same columns; `same` are columns with one value for all."""
     if not rows:
         return
-    if connection.dialect.name != "sqlite":
-        # It may be an expression there.
-        connection.execute(_insert(table).values(**same) if same else _insert(table), rows)
-        return
     names = tuple(rows[0])
     kept = itemgetter(*names)
-    constant = tuple(same.values())
-    tuples = [kept(row) + constant for row in rows] if same else [kept(row) for row in rows]
-    add_tuples(connection, table, names + tuple(same), tuples)
+    add_tuples(connection, table, names, [kept(row) for row in rows], **same)
 
 
-def add_tuples(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values]) -> None:
-    """Inserts rows with these columns."""
+def add_tuples(
+    connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values], **same: Any
+) -> None:
+    """As `add`, of rows with these columns."""
     if not rows:
         return
     if connection.dialect.name != "sqlite":
-        connection.execute(_insert(table), [dict(zip(names, row, strict=True)) for row in rows])
+        # What is the same may be an expression there.
+        statement = _insert(table).values(**same) if same else _insert(table)
+        connection.execute(statement, [dict(zip(names, row, strict=True)) for row in rows])
         return
+    if same:
+        names, constant = names + tuple(same), tuple(same.values())
+        rows = [row + constant for row in rows]
     for part in _parts(rows):
         values = _values(table, names, part, connection.dialect)
         connection.exec_driver_sql(_insert_many(table, names, len(part)), values)
@@ -81,6 +96,19 @@ def _writers(table: Table, names: tuple[str, ...], dialect: Dialect) -> list[tup
     return [(place, process) for place, process in enumerate(found) if process is not None]
 
 
+@lru_cache(maxsize=64)
+def _readers(table: Table, names: tuple[str, ...], dialect: Dialect) -> list[tuple[int, Callable[[Any], Any]]]:
+    """The places of the columns whose values come in another form from the driver, and how they are read."""
+    found = [table.c[name].type.dialect_impl(dialect).result_processor(dialect, None) for name in names]
+    return [(place, process) for place, process in enumerate(found) if process is not None]
+
+
+@lru_cache(maxsize=64)
+def _select_many(table: Table, names: tuple[str, ...]) -> str:
+    # One text for any number of ids, so that it stays prepared.
+    return f"SELECT {_quoted(names)} FROM {table.name} WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"  # noqa: S608
+
+
 def _insert_many(table: Table, names: tuple[str, ...], count: int) -> str:
     return f"INSERT INTO {table.name} ({_quoted(names)}) VALUES {_places(names, count)}"  # noqa: S608
 
@@ -99,6 +127,12 @@ def _places(names: tuple[str, ...], count: int) -> str:
 
 def _quoted(names: tuple[str, ...]) -> str:
     return ", ".join(f'"{name}"' for name in names)
+
+
+@lru_cache(maxsize=64)
+def _hold(table: Table, names: tuple[str, ...]) -> Any:
+    these = table.c.id.in_(bindparam("ids", expanding=True))
+    return select(*(table.c[name] for name in names)).where(these).order_by(table.c.id).with_for_update()
 
 
 _insert = lru_cache(maxsize=64)(insert)

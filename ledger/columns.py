@@ -1,8 +1,8 @@
 """What the tables' columns are made of: JSON and other people's text in forms that both databases can keep."""
 
-import json
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -21,7 +21,7 @@ from sqlalchemy import (
 from ledger.errors import Damaged
 from ledger.jsontext import compact
 
-_read = json.JSONDecoder().raw_decode  # nothing stands around what `compact` wrote
+_read = msgspec.json.Decoder().decode
 
 
 class Json(TypeDecorator[Any]):
@@ -36,8 +36,8 @@ class Json(TypeDecorator[Any]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         """Raises `Damaged` for what is no JSON any more."""
         try:
-            return None if value is None else _read(value)[0]
-        except ValueError:
+            return None if value is None else _read(value)
+        except msgspec.DecodeError:
             raise Damaged from None
 
 

@@ -198,7 +198,7 @@ def _with_artifacts(job: Job, images: Sequence[_Image]) -> Job:
         {**result, "artifact": _facts(kept[position]) if position in kept else None}
         for position, result in enumerate(job.results or ())
     ]
-    return job._replace(results=results).warned(*_warnings(images))
+    return job.but(results=results).warned(*_warnings(images))
 
 
 def _facts(image: _Image) -> dict[str, Any]:

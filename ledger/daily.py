@@ -68,7 +68,7 @@ def within(connection: Connection, moment: Moment, due: Sequence[Job], left: int
         else:
             why = f"held: it would exceed the daily cap of {cap} images for {job.provider}"
             until = "it waits for 00:00 UTC or a higher cap" if asked <= cap else "only a higher cap can let it go"
-            put_off.append(job._replace(due_at=_midnight(moment)).warned(f"{why}; {until}"))
+            put_off.append(job.but(due_at=_midnight(moment)).warned(f"{why}; {until}"))
     jobs.save(connection, put_off)
     held = f"held by the daily cap of {cap} images until {rfc3339(_midnight(moment))}"
     history.add(connection, [Entry(job.id, moment.now, "held", held) for job in put_off])

@@ -14,26 +14,41 @@ _DIGITS = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 """Python's own base 32 has other letters."""
 _BYTES = 10
 _STOCK = 100
-"""Ids whose random bytes are fetched at once: asking the system for them costs as much as all else."""
+"""How often random bytes are fetched at once: asking the system for them costs as much as all else."""
+_TAIL_BITS = 20
+_TAIL_MASK = (1 << _TAIL_BITS) - 1
 
 
 class Ids:
     """Makes ids that never repeat and never go back, even within a millisecond or when the clock does.
 
-    `random_bytes(n)` returns n random bytes.
+    Each millisecond begins at random and is counted on from there (RFC 9562, section 6.2, method 2): an id names, and
+    is no secret. `random_bytes(n)` returns n random bytes.
     """
 
     def __init__(self, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
         self._random_bytes = random_bytes
         self._stock: list[bytes] = []
         self._last = 0
+        self._now = -1
+        # All but the last four characters, which change once in a million ids or with the millisecond.
+        self._head = ""
+        self._of_head = -1
 
     def new(self, prefix: str, now: int) -> str:
         """An id for a thing made at `now` (milliseconds)."""
-        payload = int.from_bytes(self._random()) & (_RANDOM_MASK >> 1)
-        # Half of the random range is left free so that counting on within a millisecond cannot overflow it.
-        self._last = max(now << _RANDOM_BITS | payload, self._last + 1)
-        return f"{prefix}_{_typeid(self._last >> _RANDOM_BITS, self._last & _RANDOM_MASK)}"
+        self._last += 1
+        if now != self._now:
+            self._now = now
+            # Half of the random range is left free so that counting on within a millisecond cannot overflow it.
+            payload = int.from_bytes(self._random()) & (_RANDOM_MASK >> 1)
+            self._last = max(now << _RANDOM_BITS | payload, self._last)
+        last = self._last
+        if last >> _TAIL_BITS != self._of_head:
+            self._of_head = last >> _TAIL_BITS
+            self._head = _typeid(last >> _RANDOM_BITS, last & _RANDOM_MASK)[:-4]
+        tail = last & _TAIL_MASK
+        return f"{prefix}_{self._head}{_PAIRS[tail >> 10]}{_PAIRS[tail & 1023]}"
 
     def _random(self) -> bytes:
         try:

@@ -59,6 +59,13 @@ class Job(NamedTuple):
         """The job of a whole row of `select(jobs)`."""
         return cls._make(_in_order(row))
 
+    def but(self, **changes: Any) -> Self:
+        """The job with other values; what `_replace` does, in a third of the time."""
+        values = list(self)
+        for name, value in changes.items():
+            values[_PLACE[name]] = value
+        return type(self)._make(values)
+
     @property
     def final(self) -> bool:
         return JOB[self.status].final
@@ -69,13 +76,13 @@ class Job(NamedTuple):
             raise ValueError(f"a job cannot go from {self.status} to {to}")
         if JOB[to].final or to in _UNWATCHED:
             changes = {"due_at": None, "finished_at": now if JOB[to].final or to == "lost" else None, **changes}
-        return self._replace(status=to, **changes)
+        return self.but(status=to, **changes)
 
     def warned(self, *warnings: str) -> Self:
         """The job with further warnings, none twice, and only so many: providers can be inventive."""
         if not warnings:
             return self
-        return self._replace(warnings=list(dict.fromkeys([*self.warnings, *warnings]))[:MAX_WARNINGS])
+        return self.but(warnings=list(dict.fromkeys([*self.warnings, *warnings]))[:MAX_WARNINGS])
 
     def document(self, link: Link | None = None) -> dict[str, Any]:
         """The job on the wire: what the API answers and notifications carry. Never its callback URL.
@@ -103,6 +110,7 @@ class Job(NamedTuple):
         }
 
 
+_PLACE = {name: place for place, name in enumerate(Job._fields)}
 _in_order = itemgetter(*(jobs.columns.keys().index(name) for name in Job._fields))
 
 

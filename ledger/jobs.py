@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from operator import itemgetter
+from itertools import compress
+from operator import is_not, itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
 from ledger import bulk, history, one_offs
@@ -33,9 +34,8 @@ _FIXED = (
     "notify_id",
     "traceparent",
 )
-_SAVED = ("id", *(name for name in Job._fields if name not in _FIXED))
-_saved = itemgetter(*(Job._fields.index(name) for name in _SAVED))
-_LOCK = select(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True))).order_by(jobs.c.id).with_for_update()
+_PLACES = range(len(Job._fields))
+_CHANGING = tuple(place for place, name in enumerate(Job._fields) if name not in _FIXED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def find(connection: Connection, wanted: Filter, *, cursor: str | None, limit: i
 
 def lock(connection: Connection, job_ids: Iterable[str]) -> dict[str, Job]:
     """Holds these jobs, in id order so that two transactions never wait for each other in a circle."""
-    return {row.id: Job.of(row) for row in connection.execute(_LOCK, {"ids": sorted(set(job_ids))}).all()}
+    return {row[0]: Job._make(row) for row in bulk.held(connection, jobs, Job._fields, job_ids)}
 
 
 def lock_one(connection: Connection, job_id: str) -> Job:
@@ -144,9 +144,16 @@ def lock_one(connection: Connection, job_id: str) -> Job:
         raise NotFound(f"there is no job {job_id}") from None
 
 
-def save(connection: Connection, changed: Sequence[Job]) -> None:
-    """Writes jobs that this transaction holds."""
-    bulk.change(connection, jobs, _SAVED, [_saved(job) for job in changed])
+def save(connection: Connection, changed: Sequence[Job], before: Mapping[str, Job] | None = None) -> None:
+    """Writes jobs that this transaction holds. Where it is known what they were `before`, only what is different: a
+    column that is written moves its index, too."""
+    places: Iterable[int] = _CHANGING
+    if before is not None:
+        places = sorted({place for job in changed for place in compress(_PLACES, map(is_not, before[job.id], job))})
+    if places:
+        names = ("id", *(Job._fields[place] for place in places))
+        values = itemgetter(0, *places)
+        bulk.change(connection, jobs, names, [values(job) for job in changed])
 
 
 def cancel(connection: Connection, moment: Moment, job_id: str, *, at_provider: bool = False) -> Job:

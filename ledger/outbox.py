@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -33,8 +33,8 @@ class Outbox:
         self._moment = moment
         self._link = link
         self._audience = Audience(connection)
-        self._notifications: list[dict[str, Any]] = []
-        self._deliveries: list[dict[str, Any]] = []
+        self._notifications: list[tuple[Any, ...]] = []
+        self._deliveries: list[NewDelivery] = []
 
     def expect(self, jobs: Iterable[Job]) -> None:
         """These jobs may be announced: reads together what would else be read for each."""
@@ -46,7 +46,7 @@ class Outbox:
         readers = self._audience.of(event, job)
         if event in ONLY_IF_WANTED and not readers:
             return job
-        job = job._replace(sequence=job.sequence + 1)
+        job = job.but(sequence=job.sequence + 1)
         data = {**job.document(self._link), "sequence": job.sequence}
         self._add(event, job.id, job.sequence, data, readers, job.traceparent)
         return job
@@ -62,14 +62,14 @@ class Outbox:
         reader = self._audience.reader(subscriber_id)
         reader = replace(reader, enabled=reader.enabled or trial)
         self._add(event, None, TRIAL if trial else 1, data, [reader])
-        return str(self._deliveries[-1]["id"])
+        return self._deliveries[-1].id
 
     def write(self) -> None:
         """Writes what was collected."""
         if self._notifications:
             number = serial.take(self._connection)
-            bulk.add(self._connection, notifications, self._notifications, serial=number)
-        bulk.add(self._connection, deliveries, self._deliveries)
+            bulk.add_tuples(self._connection, notifications, _NOTIFICATION, self._notifications, serial=number)
+        bulk.add_tuples(self._connection, deliveries, NewDelivery._fields, self._deliveries)
 
     def _add(
         self,
@@ -80,40 +80,45 @@ class Outbox:
         readers: Sequence[Reader],
         traceparent: str | None = None,
     ) -> None:
-        now = self._moment.now
-        notification_id = self._moment.id("ntf")
-        self._notifications.append(
-            {
-                "id": notification_id,
-                "job_id": job_id,
-                "type": event,
-                "sequence": sequence,
-                "created_at": now,
-                "body": body(event, now, data),
-                "traceparent": traceparent,
-            }
-        )
-        about = {"notification_id": notification_id, "job_id": job_id, "type": event}
-        self._deliveries += [delivery(self._moment, about, reader) for reader in readers]
+        moment = self._moment
+        about = moment.id("ntf"), job_id, event
+        self._notifications.append((*about, sequence, moment.now, body(event, moment.now, data), traceparent))
+        self._deliveries += [delivery(moment, about, reader) for reader in readers]
 
 
-def delivery(moment: Moment, about: dict[str, Any], reader: Reader, *, trigger: str = "schedule") -> dict[str, Any]:
-    """A new delivery's row. A disabled subscriber's is there to be seen and recovered, never silently absent.
+_NOTIFICATION = ("id", "job_id", "type", "sequence", "created_at", "body", "traceparent")
+
+
+class NewDelivery(NamedTuple):
+    """A row of `deliveries` that was never tried."""
+
+    notification_id: str
+    job_id: str | None
+    type: str
+    id: str
+    subscriber_id: str
+    lane: str
+    trigger: str
+    created_at: int
+    status: str
+    due_at: int | None
+    finished_at: int | None = None
+    last_error: str | None = None
+    attempt_count: int = 0
+    attempts_before: int = 0
+    lease: int = 0
+
+
+def delivery(
+    moment: Moment, about: tuple[str, str | None, str], reader: Reader, *, trigger: str = "schedule"
+) -> NewDelivery:
+    """A new delivery. A disabled subscriber's is there to be seen and recovered, never silently absent.
 
     `about` is its `notification_id`, `job_id` and `type`.
     """
+    now = moment.now
+    known = *about, moment.id("dlv"), reader.id, reader.lane, trigger, now
+    if not reader.enabled:
+        return NewDelivery(*known, "skipped", None, finished_at=now, last_error="the subscriber is disabled")
     first_delay = moment.first_delay if reader.schedule is None else reader.schedule[0]
-    return about | {
-        "id": moment.id("dlv"),
-        "subscriber_id": reader.id,
-        "lane": reader.lane,
-        "status": "pending" if reader.enabled else "skipped",
-        "attempt_count": 0,
-        "attempts_before": 0,
-        "trigger": trigger,
-        "due_at": moment.now + first_delay if reader.enabled else None,
-        "lease": 0,
-        "last_error": None if reader.enabled else "the subscriber is disabled",
-        "created_at": moment.now,
-        "finished_at": None if reader.enabled else moment.now,
-    }
+    return NewDelivery(*known, "pending", now + first_delay)

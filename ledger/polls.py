@@ -106,7 +106,7 @@ def claim(connection: Connection, moment: Moment, budgets: Mapping[str, Budget],
         slots = reserve(connection, moment, pace_of(provider), budget.rate, ceil(len(rows) / budget.batch))
         times = [time for time in slots.times for _ in range(budget.batch)]
         claimed += [
-            Claimed((job := Job.of(row))._replace(lease=job.lease + 1, due_at=slot + lease), slot)
+            Claimed((job := Job.of(row)).but(lease=job.lease + 1, due_at=slot + lease), slot)
             for row, slot in zip(rows, times, strict=False)
         ]
         if len(times) < len(rows) or len(rows) == limit:
@@ -135,7 +135,7 @@ def settle(connection: Connection, moment: Moment, asked: Sequence[Asked]) -> li
             job = outbox.announce(job.moved("lost", moment.now, error={"code": "Lost", "message": one.lost}), "lost")
             entries.append(Entry(job.id, moment.now, "lost", one.lost))
         else:
-            job = job._replace(due_at=one.due_at, polls=job.polls + 1, woken=False)
+            job = job.but(due_at=one.due_at, polls=job.polls + 1, woken=False)
             if one.reading is not None:
                 job, passed = progressed(job, one.reading, moment.now)
                 for state in passed:

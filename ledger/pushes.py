@@ -27,7 +27,7 @@ def wake(connection: Connection, moment: Moment, provider: str, task_ids: Collec
     query = query.where(or_(table.c.woken.is_(False), table.c.due_at > moment.now + ASKING))
     found = [Job.of(row) for row in connection.execute(query.order_by(table.c.id).with_for_update())]
     # With a new lease: who is asking at this moment asked too early, and must not put the job off again.
-    jobs.save(connection, [job._replace(due_at=moment.now, woken=True, lease=job.lease + 1) for job in found])
+    jobs.save(connection, [job.but(due_at=moment.now, woken=True, lease=job.lease + 1) for job in found])
     said = "pushed: the provider says it has finished"
     history.add(connection, [Entry(job.id, moment.now, "pushed", said) for job in found])
     return len(found)

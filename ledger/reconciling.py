@@ -94,7 +94,7 @@ def adopt(connection: Connection, moment: Moment, job_id: str, rows: Sequence[Li
 
 def _next_look(job: Job, now: int) -> Job:
     due_at = now + _LOOKS[job.polls] if job.polls < len(_LOOKS) else None
-    return job._replace(due_at=due_at, polls=job.polls + 1)
+    return job.but(due_at=due_at, polls=job.polls + 1)
 
 
 def _rivals(connection: Connection, job: Job) -> int:

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
 
-from ledger import ids, lanes, subscribers, trials
+from ledger import bulk, ids, lanes, subscribers, trials
 from ledger.audience import Reader
 from ledger.columns import in_states
 from ledger.errors import Refused
 from ledger.job import Job
 from ledger.lifecycle import OPEN_DELIVERY
 from ledger.moment import Moment
-from ledger.outbox import delivery
+from ledger.outbox import NewDelivery, delivery
 from ledger.overview import Count
 from ledger.schema import deliveries as table
 from ledger.schema import jobs, notifications
@@ -141,10 +141,12 @@ def never_sent(
     lanes.hold(connection, [reader.lane])  # or two recoveries at once would both find the same missing
     found, following = _never_sent(connection, reader, window, after)
     new = [delivery(moment, about, reader, trigger="recover") for about in found]
-    for i, row in enumerate(new):
-        row["due_at"] = pace.due(done + i)
-    if new:
-        connection.execute(insert(table), new)
+    bulk.add_tuples(
+        connection,
+        table,
+        NewDelivery._fields,
+        [row._replace(due_at=pace.due(done + place)) for place, row in enumerate(new)],
+    )
     return Part(len(new), following)
 
 
@@ -187,7 +189,7 @@ def _finished(
 
 def _never_sent(
     connection: Connection, reader: Reader, window: Window, after: str | None
-) -> tuple[list[dict[str, Any]], str | None]:
+) -> tuple[list[tuple[str, str, str]], str | None]:
     query = select(notifications.c.id, notifications.c.type, notifications.c.created_at, notifications.c.job_id)
     query = query.where(notifications.c.id > (after or ids.first("ntf", window.since)))
     if window.until is not None:
@@ -197,7 +199,7 @@ def _never_sent(
     known = _jobs(connection, {row.job_id for row in wanted})
     sent = _sent(connection, reader.id, [row.id for row in wanted])
     missing = [
-        {"notification_id": row.id, "job_id": row.job_id, "type": row.type}
+        (row.id, row.job_id, row.type)
         for row in wanted
         if row.id not in sent and row.job_id in known and reader.gets(row.type, known[row.job_id])
     ]

@@ -286,9 +286,9 @@ def _taken(job: Job, settlement: Settlement, now: int) -> tuple[Job, Entry | Non
         return moved, entry
     if job.status in WATCHED_JOB and job.deadline_at is None:
         # A callback that told of progress was faster than this answer.
-        watched = job._replace(due_at=settlement.due_at, deadline_at=settlement.deadline_at)
+        watched = job.but(due_at=settlement.due_at, deadline_at=settlement.deadline_at)
         return watched._replace(task_id=job.task_id or settlement.task_id), entry
     if job.task_id is None:
         # A result without a task_id was faster than this answer.
-        return job._replace(task_id=settlement.task_id), entry
+        return job.but(task_id=settlement.task_id), entry
     return job, None

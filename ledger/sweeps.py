@@ -89,13 +89,13 @@ def listed(connection: Connection, moment: Moment, provider: str, rows: Sequence
         if row.status in FINAL:
             finished += 1
             if not job.woken or (job.due_at or 0) > moment.now:
-                changed.append(job._replace(due_at=moment.now, woken=True))
+                changed.append(job.but(due_at=moment.now, woken=True))
         elif row.status == "running" and job.status == "pending":
             moved = job.moved("running", moment.now, due_at=heard, woken=True, provider_status=row.provider_status)
             changed.append(outbox.announce(moved, "running"))
             entries.append(Entry(job.id, moment.now, "running", f"listed: the provider says {row.provider_status}"))
         elif (job.due_at or 0) < moment.now + UNHEARD // 2:
-            changed.append(job._replace(due_at=heard, woken=True))
+            changed.append(job.but(due_at=heard, woken=True))
     jobs.save(connection, changed)
     history.add(connection, entries)
     outbox.write()

@@ -116,7 +116,7 @@ def progressed(job: Job, reading: Reading, now: int) -> tuple[Job, tuple[str, ..
             job = job.moved(step, now, **(_adopted(job, now) if step == "pending" else {}))
             passed.append(step)
     if not job.final:
-        job = job._replace(
+        job = job.but(
             task_id=job.task_id or reading.task_id,
             provider_status=reading.provider_status or job.provider_status,
             metrics=_metrics(reading.metrics) or job.metrics,
@@ -131,7 +131,7 @@ def _progress(job: Job, reading: Reading, now: int) -> Ruling:
 
 def _counted(job: Job, verdict: str) -> Ruling:
     counts = {**job.callback_counts, verdict: job.callback_counts.get(verdict, 0) + 1}
-    return Ruling(verdict, job._replace(callback_counts=counts))
+    return Ruling(verdict, job.but(callback_counts=counts))
 
 
 def _names_another(job: Job, reading: Reading) -> bool:

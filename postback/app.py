@@ -17,7 +17,7 @@ from postback.api import open_calls, paths
 from postback.api.headers import BoundedHeaders
 from postback.deferred import Deferred
 from postback.house import House
-from receiver.problems import Problem
+from receiver.problems import Problem, internal
 
 log = structlog.get_logger()
 
@@ -80,4 +80,4 @@ def _problem_of(request: Request, error: Exception) -> Problem:
         return Problem(kind, f"{str(error)[:1].upper()}{str(error)[1:]}.")
     # The path is left out: a callback's path is its authority.
     log.error("unexpected", method=request.method, exc_info=error)
-    return Problem("internal", "Something went wrong on our side; the log says what.")
+    return internal()

@@ -7,8 +7,9 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from postback.shedding import Shedding
+from postback.api import headers
 from postback.unsent import Patient
+from receiver.direct import Direct, Prepared, Take
 
 MAX_HEAD = 128 * 1024
 """How many bytes may come before the headers end; the application's own, finer limits answer below that."""
@@ -37,8 +38,8 @@ def most_connections() -> int:
 class BoundedProtocol(HttpToolsProtocol):
     """Closes connections that are silent, or whose headers or body do not come to an end in time or at all.
 
-    Requests that `shedding` refuses are answered here, once their bodies have come and been dropped: the connection
-    stays good for the next one. Those that are sent before the last one was answered must wait, and go on.
+    Requests that `refuse` takes, or `take` where there is nothing unusual in them, have no task, and the application
+    sees nothing of them. Those that are sent before the last one was answered are always passed on to it.
     """
 
     HEAD_SECONDS = 10.0
@@ -52,11 +53,17 @@ class BoundedProtocol(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None
     _in_body = False
     _head_size = 0
-    _refusal: bytes | None = None
+    _taken: Direct | None = None
+    """The request whose body is coming, unless it is the application's."""
+    _owed = False
+    """Whether one that was taken is still to be answered."""
+    _kept = True
+    """Whether the connection is good for another request after that."""
 
-    def __init__(self, *args: Any, shedding: Shedding, most: int, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, refuse: Take, take: Take, most: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._shedding = shedding
+        self._refuse = refuse
+        self._take = take
         self._most = most
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -76,7 +83,10 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        super().shutdown()
+        if self._owed:
+            self._kept = False
+        else:
+            super().shutdown()
         self.loop.call_later(self.LEAVE_SECONDS, self._leave)
 
     def _leave(self) -> None:
@@ -101,34 +111,58 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_body = True
         self._within(self.BODY_SECONDS)
-        answered = self.cycle is None or self.cycle.response_complete
+        answered = not self._owed and (self.cycle is None or self.cycle.response_complete)
         # Who asks whether to send the body would wait for an answer before it, and we for the body.
         if answered and not self.expect_100_continue:
-            self._refusal = self._shedding.refusal(self.parser.get_method(), self.url)
-        if self._refusal is None:
+            asked = self.parser.get_method(), self.url, self.headers
+            self._taken = self._refuse(*asked) or (self._take(*asked) if self._is_plain() else None)
+        if self._taken is None:
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        if self._refusal is None:
+        if self._taken is None:
             super().on_body(body)
+        else:
+            self._taken.receive(body)
 
     def on_message_complete(self) -> None:
         self._in_body = False
         self._head_size = 0
         self._deadline = None
-        if self._refusal is None:
+        if self._taken is None:
             super().on_message_complete()
-        else:
-            self._refuse(self._refusal)
+            return
+        taken, self._taken = self._taken, None
+        self._owed, self._kept = True, self._is_kept()
+        taken.end(self._answer)
 
-    def _refuse(self, answer: bytes) -> None:
-        self._refusal = None
-        self.transport.write(answer)
-        kept = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
-        if kept and not self.flow.write_paused:
+    def _is_plain(self) -> bool:
+        return self._is_kept() and not headers.too_many(self.headers) and self._head_size <= headers.MAX_BYTES
+
+    def _is_kept(self) -> bool:
+        """Whether the client will send another request, and takes its answers."""
+        return (
+            self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0" and not self.flow.write_paused
+        )
+
+    def _answer(self, answer: Prepared) -> None:
+        own = [b"%s: %s\r\n" % header for header in self.server_state.default_headers]
+        if not self._kept:
+            own.append(b"connection: close\r\n")
+        self._owed = False
+        self.transport.write(b"".join((answer.status, *own, answer.rest)))
+        if self._kept:
             self.on_response_complete()
         else:
             self.transport.close()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        if self._owed:
+            # As uvicorn does with all that come before an answer.
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, app))
+        else:
+            super()._start_asgi_task(cycle, app)
 
     def _within(self, seconds: float) -> None:
         """Moves the deadline. The timer stays where it is and looks for itself: one a request would cost more than all
@@ -154,6 +188,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         started = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
+        started |= self._owed
         if not started and self._head_size:
             line = f"HTTP/1.1 {status.value} {status.phrase}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
             self.transport.write(line.encode("ascii"))

@@ -25,6 +25,7 @@ from postback.inbound import BoundedProtocol, most_connections
 from postback.setting_types import without_password
 from postback.settings import Settings
 from postback.shedding import Shedding
+from receiver.direct import leave_all
 
 log = structlog.get_logger()
 
@@ -103,7 +104,15 @@ async def serving(
         proxy_headers=False,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
         timeout_keep_alive=75,
-        http=cast(type[asyncio.Protocol], partial(protocol, shedding=shedding, most=most_connections())),
+        http=cast(
+            type[asyncio.Protocol],
+            partial(
+                protocol,
+                refuse=shedding.take,
+                take=house.intake.take if "receiver" in house.roles else leave_all,
+                most=most_connections(),
+            ),
+        ),
         ws="none",
     )
     server = _Server(config, house, app.router.lifespan_context(app), on_started)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from receiver.direct import Answer, Direct, Headers, prepared
 from receiver.problems import Problem
 
 log = structlog.get_logger()
@@ -61,12 +62,12 @@ class Shedding:
         self._on_refused = on_refused
         self._limits = {path: (wait, Limit()) for path, wait in waits.items()}
         self._clock = clock
-        self._answers = itertools.cycle([_answer(seconds) for seconds in RETRY_SECONDS])
+        self._refusals = itertools.cycle([_Refusal(seconds) for seconds in RETRY_SECONDS])
         self._refused = 0
         self._told_at = float("-inf")
 
-    def refusal(self, method: bytes, target: bytes) -> bytes | None:
-        """The whole answer to a request that is refused; None for one that may go on."""
+    def take(self, method: bytes, target: bytes, headers: Headers) -> Direct | None:
+        """A request that is refused; None for one that may go on."""
         if method != b"POST":
             return None
         for path, (wait, limit) in self._limits.items():
@@ -75,19 +76,25 @@ class Shedding:
                 return self._refuse(now) if limit.refuses(wait(), now) else None
         return None
 
-    def _refuse(self, now: float) -> bytes:
+    def _refuse(self, now: float) -> Direct:
         self._refused += 1
         self._on_refused()
         if now - self._told_at >= LOG_SECONDS:
             log.warning("overloaded", refused=self._refused)
             self._told_at, self._refused = now, 0
-        return next(self._answers)
+        return next(self._refusals)
 
 
-def _answer(seconds: int) -> bytes:
-    problem = Problem(
-        "unavailable", "Too much is waiting to be stored; send it again.", headers={"Retry-After": str(seconds)}
-    )
-    response = problem.response()
-    headers = b"".join(b"%s: %s\r\n" % header for header in response.raw_headers)
-    return b"HTTP/1.1 503 Service Unavailable\r\n%s\r\n%s" % (headers, bytes(response.body))
+class _Refusal:
+    """Nothing of the body is kept, so that one serves any number of requests."""
+
+    def __init__(self, seconds: int) -> None:
+        problem = Problem(
+            "unavailable", "Too much is waiting to be stored; send it again.", headers={"Retry-After": str(seconds)}
+        )
+        self._answer = prepared(problem.response())
+
+    def receive(self, part: bytes) -> None: ...
+
+    def end(self, answer: Answer) -> None:
+        answer(self._answer)

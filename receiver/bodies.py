@@ -19,6 +19,12 @@ def check_kind(headers: Mapping[str, str]) -> None:
         raise Problem("unsupported-media-type", "Send the body as application/json.")
 
 
+def fits(headers: Mapping[str, str], limit: int) -> bool:
+    """Whether the headers say how long the body is, and that it has at most `limit` bytes."""
+    declared = headers.get("content-length", "")
+    return declared.isdecimal() and len(declared) <= MAX_DIGITS and int(declared) <= limit
+
+
 async def read(request: Request, limit: int) -> bytes:
     """The body, at most `limit` bytes of it. Raises `Problem`."""
     declared = request.headers.get("content-length", "")

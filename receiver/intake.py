@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ledger.accept import Arrival, accept
-from ledger.batch import Batch
+from ledger.batch import Batch, Waiting
 from ledger.callbacks import VERDICTS
 from ledger.errors import Unavailable
 from ledger.ledger import Ledger
@@ -23,13 +23,16 @@ from ledger.parcels import Claim
 from ledger.tokens import BadToken, CallbackTokens
 from providers.protocol import JobStatus, Provider, Reading, Unreadable
 from receiver import bodies
+from receiver.direct import Answer, Direct, Headers, prepared
 from receiver.observer import FOUND_BY, Observer, Unobserved, finder
-from receiver.problems import Problem, no_such_callback
+from receiver.problems import Problem, internal, no_such_callback
 
 log = structlog.get_logger()
 
 PATH = "/callbacks/{token}"
 """Where results arrive."""
+
+_BEFORE_TOKEN = b"/callbacks/"
 
 
 OTHER_TASK = "The callback's task_id is not that of its job."
@@ -44,6 +47,34 @@ class Onward(Protocol):
 
     def begin(self, claim: Claim | None) -> None:
         """Sends it, once that is committed."""
+
+
+class _Callback:
+    """One whose token is good. `began` is when it came, in seconds of the performance counter."""
+
+    __slots__ = ("_tokens", "began", "fault", "headers", "job_id", "provider")
+
+    def __init__(
+        self, job_id: str, provider: Provider, headers: dict[str, str], tokens: CallbackTokens, began: float
+    ) -> None:
+        self.job_id = job_id
+        self.provider = provider
+        self.headers = headers
+        self.began = began
+        self.fault: str | None = None
+        """Why its body could not be read."""
+        self._tokens = tokens
+
+    def read(self, body: bytes) -> Arrival:
+        """As the ledger takes it."""
+        body = self._tokens.blank(body)
+        reading, self.fault = _read(self.provider, body)
+        return Arrival(self.job_id, self.provider.name, self.headers, body, reading)
+
+    def not_stored(self, error: Unavailable) -> Problem:
+        """What is answered when the database is away."""
+        log.warning("callback_not_stored", job_id=self.job_id, reason=str(error))
+        return Problem("unavailable", "The callback could not be stored; send it again.")
 
 
 class Intake:
@@ -75,36 +106,60 @@ class Intake:
 
     async def receive(self, request: Request) -> Response:
         """One callback, its token the path's parameter. The token is the authority; every bad one gets the same 404."""
-        began = time.perf_counter()
         try:
-            job_id, provider_name = self._tokens.read(request.path_params["token"])
-            provider = self._providers[provider_name]
-        except (BadToken, KeyError):
+            callback = self._begin(request.path_params["token"], request.headers.raw)
+        except BadToken:
             self._observer.refused()
             raise no_such_callback() from None
-        headers = self._headers(request)
-        bodies.check_kind(headers)
-        body = self._tokens.blank(await bodies.read(request, self._max_body))
-        reading, fault = _read(provider, body)
+        bodies.check_kind(callback.headers)
+        arrival = callback.read(await bodies.read(request, self._max_body))
         try:
-            verdict, _ = await self._accept.add(Arrival(job_id, provider_name, headers, body, reading))
+            verdict, _ = await self._accept.add(arrival)
         except Unavailable as error:
-            log.warning("callback_not_stored", job_id=job_id, reason=str(error))
-            raise Problem("unavailable", "The callback could not be stored; send it again.") from None
-        if verdict is None:
-            self._observer.refused()
-            raise no_such_callback()
-        found_by = finder(headers.get(FOUND_BY))
-        self._observer.callback(job_id, verdict, found_by, time.perf_counter() - began)
-        log.info("callback", job_id=job_id, provider=provider_name, verdict=verdict, found_by=found_by)
-        self._wake()
-        if verdict == "invalid":
-            raise Problem("bad-callback", fault or OTHER_TASK)
-        return _ANSWERS[verdict]
+            raise callback.not_stored(error) from None
+        return _ANSWERS[self.judged(callback, verdict)]
+
+    def take(self, method: bytes, target: bytes, headers: Headers) -> Direct | None:
+        """A callback that `receive` would find nothing wrong with, so far, and that says how long it is."""
+        if method != b"POST" or not target.startswith(_BEFORE_TOKEN):
+            return None
+        try:
+            callback = self._begin(target[len(_BEFORE_TOKEN) :].decode("latin-1"), headers)
+            bodies.check_kind(callback.headers)
+        except (BadToken, Problem):
+            return None
+        return _Taken(self, callback) if bodies.fits(callback.headers, self._max_body) else None
+
+    def store(self, arrival: Arrival, waiting: Waiting[tuple[str | None, Claim | None]]) -> None:
+        """Has a callback stored, and the one who waits told. Raises `Overloaded`."""
+        self._accept.put(arrival, waiting)
 
     def wait(self) -> float:
         """About how many seconds a callback would wait to be stored if it came now."""
         return self._accept.wait()
+
+    def _begin(self, token: str, headers: Headers) -> _Callback:
+        """Raises `BadToken`."""
+        began = time.perf_counter()
+        job_id, provider_name = self._tokens.read(token)
+        provider = self._providers.get(provider_name)
+        if provider is None:
+            raise BadToken("no such provider")
+        return _Callback(job_id, provider, self._blanked(headers), self._tokens, began)
+
+    def judged(self, callback: _Callback, verdict: str | None) -> str:
+        """The verdict. Raises `Problem` for one that is not answered with 2xx."""
+        if verdict is None:
+            self._observer.refused()
+            raise no_such_callback()
+        found_by = finder(callback.headers.get(FOUND_BY))
+        self._observer.callback(callback.job_id, verdict, found_by, time.perf_counter() - callback.began)
+        log.info(
+            "callback", job_id=callback.job_id, provider=callback.provider.name, verdict=verdict, found_by=found_by
+        )
+        if verdict == "invalid":
+            raise Problem("bad-callback", callback.fault or OTHER_TASK)
+        return verdict
 
     def _store(
         self, connection: Connection, moment: Moment, arrivals: Sequence[Arrival]
@@ -117,18 +172,65 @@ class Intake:
     def _stored(self, answers: Sequence[tuple[str | None, Claim | None]]) -> None:
         if self.onward is not None:
             self.onward.begin(answers[0][1])
+        if any(verdict is not None for verdict, _ in answers):
+            self._wake()
 
-    def _headers(self, request: Request) -> dict[str, str]:
+    def _blanked(self, headers: Headers) -> dict[str, str]:
         """The headers as received, repeated ones joined, our own tokens blanked."""
         received: dict[str, str] = {}
-        for name, value in request.headers.raw:
+        for name, value in headers:
             text = self._tokens.blank(value).decode("latin-1")
             key = name.decode("latin-1")  # in lower case, as ASGI has it
             received[key] = f"{received[key]}, {text}" if key in received else text
         return received
 
 
+class _Taken:
+    """A callback that needs no application: a `Direct`, and who waits for the batch."""
+
+    __slots__ = ("_answer", "_callback", "_intake", "_parts")
+
+    def __init__(self, intake: Intake, callback: _Callback) -> None:
+        self._intake = intake
+        self._callback = callback
+        self._parts: list[bytes] = []
+
+    def receive(self, part: bytes) -> None:
+        self._parts.append(part)
+
+    def end(self, answer: Answer) -> None:
+        self._answer = answer
+        try:
+            self._intake.store(self._callback.read(b"".join(self._parts)), self)
+        except Exception as error:
+            self.set_exception(error)
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, answer: tuple[str | None, Claim | None]) -> None:
+        try:
+            said = _PREPARED[self._intake.judged(self._callback, answer[0])]
+        except Exception as error:
+            self.set_exception(error)
+        else:
+            self._answer(said)
+
+    def set_exception(self, error: Exception) -> None:
+        self._answer(prepared(self._problem(error).response()))
+
+    def _problem(self, error: Exception) -> Problem:
+        match error:
+            case Problem():
+                return error
+            case Unavailable():
+                return self._callback.not_stored(error)
+        log.error("unexpected", method="POST", exc_info=error)
+        return internal()
+
+
 _ANSWERS: Mapping[str, Response] = {verdict: JSONResponse({"verdict": verdict}) for verdict in VERDICTS}
+_PREPARED = {verdict: prepared(answer) for verdict, answer in _ANSWERS.items()}
 """Made once; an answer can be sent any number of times."""
 
 

@@ -80,3 +80,8 @@ class Problem(Exception):
 def no_such_callback() -> Problem:
     """One answer for every token that is not good, whatever is wrong with it: it must teach nothing."""
     return Problem("not-found", "There is nothing here.")
+
+
+def internal() -> Problem:
+    """What is told of an error that nobody foresaw: nothing. The log has the rest."""
+    return Problem("internal", "Something went wrong on our side; the log says what.")

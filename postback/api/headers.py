@@ -1,5 +1,6 @@
 """Bounds a request's headers: the server itself takes any number of any size, and callbacks keep theirs."""
 
+from collections.abc import Sequence
 from itertools import chain
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -25,5 +26,10 @@ class BoundedHeaders:
         await self._app(scope, receive, send)
 
 
+def too_many(headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether there are more than may be."""
+    return len(headers) > MAX_COUNT
+
+
 def _too_large(headers: list[tuple[bytes, bytes]]) -> bool:
-    return len(headers) > MAX_COUNT or sum(map(len, chain.from_iterable(headers))) > MAX_BYTES
+    return too_many(headers) or sum(map(len, chain.from_iterable(headers))) > MAX_BYTES
