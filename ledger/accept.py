@@ -1,8 +1,7 @@
 """Accepting callbacks: the one way in for results. Set-based, because this is the hottest path there is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -15,8 +14,7 @@ from ledger.schema import callbacks
 from ledger.verdict import KEPT_COPIES, Reading, rule
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """One POST whose token was good. `reading` is None when the body could not be read."""
 
     job_id: str

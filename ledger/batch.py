@@ -19,6 +19,9 @@ A = TypeVar("A", contravariant=True)
 MAX_SIZE = 128
 MAX_WAITING = 4_096
 
+AGAIN = 0.003
+"""Within how many seconds those that were just answered may come again, and are waited for."""
+
 STEPS, STEP = 5, 0.01
 """How often, and for how many seconds each, those that wait look whether the others have come."""
 
@@ -63,6 +66,9 @@ class Batch(Generic[I, O]):
         self._waiting: list[tuple[I, Waiting[O]]] = []
         self._turns = Turns(MAX_SIZE)
         self._flush: asyncio.Task[None] | None = None
+        self._together = 0
+        self._until = 0.0
+        self._complete: asyncio.Future[None] | None = None
 
     async def add(self, item: I) -> O:
         """Returns the item's answer after its commit. Raises what the work raises, `Unavailable`, `Overloaded`."""
@@ -75,6 +81,8 @@ class Batch(Generic[I, O]):
         if len(self._waiting) >= MAX_WAITING:
             raise Overloaded("too many writes are waiting")
         self._waiting.append((item, answer))
+        if self._complete is not None and len(self._waiting) >= self._together:
+            _release(self._complete)
         if self._flush is None or self._flush.done():
             self._flush = asyncio.create_task(self._run(), name=f"batch-{self._work.__name__}")
 
@@ -90,13 +98,15 @@ class Batch(Generic[I, O]):
                 await self._write(taken)
 
     async def _gather(self) -> None:
-        """Lets those that are just being read come along: answered together, many come again together, and the first
-        of them would travel alone while the others wait for it."""
-        seen, quiet = 0, 0
-        while quiet < 2 and len(self._waiting) < MAX_SIZE:
-            quiet = quiet + 1 if len(self._waiting) == seen else 0
-            seen = len(self._waiting)
-            await asyncio.sleep(0)
+        """Lets those that were answered together come again together: the first of them would travel alone while the
+        others wait for it."""
+        loop = asyncio.get_running_loop()
+        if len(self._waiting) < self._together and loop.time() < self._until:
+            self._complete = loop.create_future()
+            timer = loop.call_at(self._until, _release, self._complete)
+            await self._complete
+            timer.cancel()
+            self._complete = None
         for _ in range(STEPS):
             if self._coming() <= len(self._waiting):
                 break
@@ -119,9 +129,16 @@ class Batch(Generic[I, O]):
             for (_, waiting), answer in zip(taken, answers, strict=True):
                 if not waiting.done():
                     waiting.set_result(answer)
+            self._together = min(MAX_SIZE, len(taken) + len(self._waiting)) * 5 // 8
+            self._until = asyncio.get_running_loop().time() + AGAIN
 
 
 def _fail(taken: list[tuple[I, Waiting[O]]], error: Exception) -> None:
     for _, waiting in taken:
         if not waiting.done():
             waiting.set_exception(error)
+
+
+def _release(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -7,9 +7,12 @@ salt and subkeys; time is checked here, because itsdangerous' `max_age` refuses 
 import hashlib
 import hmac
 import re
-from functools import lru_cache
+from binascii import a2b_base64, b2a_base64
+from functools import lru_cache, partial
+from hmac import compare_digest
 from typing import Any, cast
 
+import msgspec
 from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
 from itsdangerous.signer import SigningAlgorithm
 
@@ -25,6 +28,11 @@ _LIKE_A_TOKEN = re.compile(
 )
 """`["job_` in base64, then a time and a sha256: looked at and not consumed, because what stands before one of ours may
 look like a token that reaches into it. Bounded, because the bodies it is looked for in may be long."""
+
+
+_USUAL = bytes.maketrans(b"-_", b"+/")
+"""Base64 in URLs has two other letters."""
+_loads = msgspec.json.Decoder().decode
 
 
 class BadToken(ValueError):
@@ -64,14 +72,16 @@ class CallbackTokens:
                     derived[secret_key] = super().derive_key(secret_key)
                 return derived[secret_key]
 
+        algorithm = _Sha256()
         self._serializer = URLSafeTimedSerializer(
             keys.subkeys("callback-token"),
             salt=_SALT,
             signer=Signer,
-            signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256, "algorithm": _Sha256()},
+            signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256, "algorithm": algorithm},
         )
         # It knows all keys, and the serializer would make one each time.
         self._signer = cast(TimestampSigner, self._serializer.make_signer(_SALT))
+        self._newest = partial(algorithm.get_signature, self._signer.derive_key())
 
     def mint(self, job_id: str, provider: str) -> str:
         """A token for one job at one provider, URL-safe."""
@@ -80,17 +90,31 @@ class CallbackTokens:
 
     def read(self, token: str) -> tuple[str, str]:
         """The job id and provider a token speaks for. Raises `BadToken`."""
-        try:
-            signed, signed_at = cast(tuple[bytes, int], self._signer.unsign(token, return_timestamp=True))
-            payload = self._serializer.load_payload(signed)
-        except (BadData, ValueError, OverflowError):
-            raise BadToken("bad signature") from None
+        payload, signed_at = self._minted(token) or self._any(token)
         if signed_at * 1_000 > self._clock() + MAX_AHEAD:
             raise BadToken("signed in the future")
         match payload:
             case [str(job_id), str(provider)]:
                 return job_id, provider
         raise BadToken("bad payload")
+
+    def _minted(self, token: str) -> tuple[Any, int] | None:
+        """Payload and time of a token that reads as it was minted, by the newest key, as nearly all do. What `_any` has
+        for it, in a third of the time; None for all others."""
+        text, _, signature = token.encode("utf-8", "replace").rpartition(b".")
+        payload, _, signed_at = text.rpartition(b".")
+        signed = b2a_base64(self._newest(text), newline=False)
+        if not compare_digest(signed, signature.translate(_USUAL) + b"=") or not payload.startswith(_BEGINS):
+            return None
+        return _loads(_unpacked(payload)), int.from_bytes(_unpacked(signed_at))
+
+    def _any(self, token: str) -> tuple[Any, int]:
+        """Payload and time of any good token. Raises `BadToken`."""
+        try:
+            signed, signed_at = cast(tuple[bytes, int], self._signer.unsign(token, return_timestamp=True))
+            return self._serializer.load_payload(signed), signed_at
+        except (BadData, ValueError, OverflowError):
+            raise BadToken("bad signature") from None
 
     def blank(self, text: bytes) -> bytes:
         """The text without our own tokens: providers echo the callback_url, and what they say is stored and shown."""
@@ -109,3 +133,7 @@ class CallbackTokens:
         except BadToken:
             return False
         return True
+
+
+def _unpacked(text: bytes) -> bytes:
+    return a2b_base64(text.translate(_USUAL) + b"==")

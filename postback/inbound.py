@@ -59,6 +59,8 @@ class BoundedProtocol(HttpToolsProtocol):
     """Whether one that was taken is still to be answered."""
     _kept = True
     """Whether the connection is good for another request after that."""
+    _idle = False
+    """Whether the deadline is for the next request to begin."""
 
     def __init__(self, *args: Any, refuse: Take, take: Take, most: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -94,8 +96,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        if self._deadline is None:
+        if self._deadline is None or self._idle:
             # The first byte of another request on a kept connection, be it only an empty line.
+            self._idle = False
             self._within(self.HEAD_SECONDS)
         if not self._in_body:
             self._head_size += len(data)
@@ -114,8 +117,9 @@ class BoundedProtocol(HttpToolsProtocol):
         answered = not self._owed and (self.cycle is None or self.cycle.response_complete)
         # Who asks whether to send the body would wait for an answer before it, and we for the body.
         if answered and not self.expect_100_continue:
+            self._kept = self._is_kept()
             asked = self.parser.get_method(), self.url, self.headers
-            self._taken = self._refuse(*asked) or (self._take(*asked) if self._is_plain() else None)
+            self._taken = self._refuse(*asked) or (self._take(*asked) if self._kept and self._is_small() else None)
         if self._taken is None:
             super().on_headers_complete()
 
@@ -133,11 +137,11 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_message_complete()
             return
         taken, self._taken = self._taken, None
-        self._owed, self._kept = True, self._is_kept()
+        self._owed = True
         taken.end(self._answer)
 
-    def _is_plain(self) -> bool:
-        return self._is_kept() and not headers.too_many(self.headers) and self._head_size <= headers.MAX_BYTES
+    def _is_small(self) -> bool:
+        return self._head_size <= headers.MAX_BYTES and not headers.too_many(self.headers)
 
     def _is_kept(self) -> bool:
         """Whether the client will send another request, and takes its answers."""
@@ -151,10 +155,14 @@ class BoundedProtocol(HttpToolsProtocol):
             own.append(b"connection: close\r\n")
         self._owed = False
         self.transport.write(b"".join((answer.status, *own, answer.rest)))
-        if self._kept:
+        if not self._kept:
+            self.transport.close()
+        elif self.pipeline:
             self.on_response_complete()
         else:
-            self.transport.close()
+            self.server_state.total_requests += 1
+            self._idle = True
+            self._within(self.timeout_keep_alive)
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         if self._owed:

@@ -3,6 +3,7 @@
 The answer is 2xx only after the commit that stored the callback, moved its job and wrote what is owed to subscribers.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -71,6 +72,14 @@ class _Callback:
         reading, self.fault = _read(self.provider, body)
         return Arrival(self.job_id, self.provider.name, self.headers, body, reading)
 
+    def answered(self, verdict: str | None) -> str:
+        """The verdict that is answered. Raises `Problem` where it is not answered with 2xx."""
+        if verdict is None:
+            raise no_such_callback()
+        if verdict == "invalid":
+            raise Problem("bad-callback", self.fault or OTHER_TASK)
+        return verdict
+
     def not_stored(self, error: Unavailable) -> Problem:
         """What is answered when the database is away."""
         log.warning("callback_not_stored", job_id=self.job_id, reason=str(error))
@@ -103,6 +112,7 @@ class Intake:
         self._archive = archive
         self.onward: Onward | None = None
         self._accept = Batch(ledger, self._store, after=self._stored)
+        self._to_note: list[tuple[_Callback, str | None]] = []
 
     async def receive(self, request: Request) -> Response:
         """One callback, its token the path's parameter. The token is the authority; every bad one gets the same 404."""
@@ -117,7 +127,8 @@ class Intake:
             verdict, _ = await self._accept.add(arrival)
         except Unavailable as error:
             raise callback.not_stored(error) from None
-        return _ANSWERS[self.judged(callback, verdict)]
+        self._note(callback, verdict)
+        return _ANSWERS[callback.answered(verdict)]
 
     def take(self, method: bytes, target: bytes, headers: Headers) -> Direct | None:
         """A callback that `receive` would find nothing wrong with, so far, and that says how long it is."""
@@ -147,19 +158,24 @@ class Intake:
             raise BadToken("no such provider")
         return _Callback(job_id, provider, self._blanked(headers), self._tokens, began)
 
-    def judged(self, callback: _Callback, verdict: str | None) -> str:
-        """The verdict. Raises `Problem` for one that is not answered with 2xx."""
+    def note_later(self, callback: _Callback, verdict: str | None) -> None:
+        """Counts and logs it when all those have their answers that were stored together."""
+        if not self._to_note:
+            asyncio.get_running_loop().call_soon(self._note_all)
+        self._to_note.append((callback, verdict))
+
+    def _note_all(self) -> None:
+        noting, self._to_note = self._to_note, []
+        for callback, verdict in noting:
+            self._note(callback, verdict)
+
+    def _note(self, callback: _Callback, verdict: str | None) -> None:
         if verdict is None:
             self._observer.refused()
-            raise no_such_callback()
-        found_by = finder(callback.headers.get(FOUND_BY))
-        self._observer.callback(callback.job_id, verdict, found_by, time.perf_counter() - callback.began)
-        log.info(
-            "callback", job_id=callback.job_id, provider=callback.provider.name, verdict=verdict, found_by=found_by
-        )
-        if verdict == "invalid":
-            raise Problem("bad-callback", callback.fault or OTHER_TASK)
-        return verdict
+            return
+        job_id, found_by = callback.job_id, finder(callback.headers.get(FOUND_BY))
+        self._observer.callback(job_id, verdict, found_by, time.perf_counter() - callback.began)
+        log.info("callback", job_id=job_id, provider=callback.provider.name, verdict=verdict, found_by=found_by)
 
     def _store(
         self, connection: Connection, moment: Moment, arrivals: Sequence[Arrival]
@@ -210,23 +226,18 @@ class _Taken:
 
     def set_result(self, answer: tuple[str | None, Claim | None]) -> None:
         try:
-            said = _PREPARED[self._intake.judged(self._callback, answer[0])]
-        except Exception as error:
-            self.set_exception(error)
-        else:
-            self._answer(said)
+            self._answer(_PREPARED[self._callback.answered(answer[0])])
+        except Problem as problem:
+            self._answer(prepared(problem.response()))
+        self._intake.note_later(self._callback, answer[0])
 
     def set_exception(self, error: Exception) -> None:
-        self._answer(prepared(self._problem(error).response()))
-
-    def _problem(self, error: Exception) -> Problem:
-        match error:
-            case Problem():
-                return error
-            case Unavailable():
-                return self._callback.not_stored(error)
-        log.error("unexpected", method="POST", exc_info=error)
-        return internal()
+        if isinstance(error, Unavailable):
+            problem = self._callback.not_stored(error)
+        else:
+            log.error("unexpected", method="POST", exc_info=error)
+            problem = internal()
+        self._answer(prepared(problem.response()))
 
 
 _ANSWERS: Mapping[str, Response] = {verdict: JSONResponse({"verdict": verdict}) for verdict in VERDICTS}
