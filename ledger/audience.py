@@ -22,7 +22,7 @@ class Reader:
 
     id: str
     lane: str
-    events: list[str]
+    events: tuple[str, ...]
     filter: dict[str, Any] | None = None
     enabled: bool = True
     schedule: list[int] | None = None
@@ -32,7 +32,7 @@ class Reader:
     def of(cls, row: Row[Any]) -> Self:
         """The reader of a subscriber's row."""
         lane = lanes.key_of(row.id, row.url, row.job_id)
-        return cls(row.id, lane, row.events, row.filter, row.enabled, row.schedule, row.job_id)
+        return cls(row.id, lane, tuple(row.events), row.filter, row.enabled, row.schedule, row.job_id)
 
     def gets(self, event: str, job: Job) -> bool:
         """Whether it is told this of a job. A job that names its subscribers tells no others, whatever they filter."""
@@ -43,8 +43,9 @@ class Reader:
         return matches(self.filter, job) if job.subscribers is None else self.id in job.subscribers
 
 
-_STANDING = select(table).where(table.c.job_id.is_(None), table.c.deleted_at.is_(None)).order_by(table.c.id)
-_READERS = select(table).where(table.c.id.in_(bindparam("ids", expanding=True)), table.c.deleted_at.is_(None))
+_COLUMNS = [table.c[name] for name in ("id", "url", "events", "filter", "enabled", "schedule", "job_id")]
+_STANDING = select(*_COLUMNS).where(table.c.job_id.is_(None), table.c.deleted_at.is_(None)).order_by(table.c.id)
+_READERS = select(*_COLUMNS).where(table.c.id.in_(bindparam("ids", expanding=True)), table.c.deleted_at.is_(None))
 
 
 class Audience:
@@ -71,7 +72,7 @@ class Audience:
 
     def reader(self, subscriber_id: str) -> Reader:
         """One subscriber, whoever it is for."""
-        return Reader.of(self._connection.execute(select(table).where(table.c.id == subscriber_id)).one())
+        return Reader.of(self._connection.execute(select(*_COLUMNS).where(table.c.id == subscriber_id)).one())
 
     def meet(self, jobs: Iterable[Job]) -> None:
         """Reads the one-off subscribers of these jobs together, for those who are about to tell of many."""

@@ -129,7 +129,7 @@ class Batch(Generic[I, O]):
             for (_, waiting), answer in zip(taken, answers, strict=True):
                 if not waiting.done():
                     waiting.set_result(answer)
-            self._together = min(MAX_SIZE, len(taken) + len(self._waiting)) * 5 // 8
+            self._together = min(MAX_SIZE, len(taken) + len(self._waiting))
             self._until = asyncio.get_running_loop().time() + AGAIN
 
 

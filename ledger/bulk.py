@@ -13,8 +13,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table, bindparam, insert, select, update
 
-from ledger.jsontext import compact
-
 Row = Mapping[str, Any]
 Values = tuple[Any, ...]
 # The names in the statements below are those of our own columns.
@@ -28,7 +26,7 @@ def held(connection: Connection, table: Table, names: tuple[str, ...], ids: Iter
     wanted = sorted(set(ids))
     if connection.dialect.name != "sqlite":
         return [tuple(row) for row in connection.execute(_hold(table, names), {"ids": wanted})]
-    found = connection.exec_driver_sql(_select_many(table, names), (compact(wanted),)).all()
+    found = connection.exec_driver_sql(_select_many(table, names, len(wanted)), tuple(wanted)).all()
     columns = list(zip(*found, strict=True))
     for place, read in _readers(table, names, connection.dialect) if found else ():
         columns[place] = tuple([None if value is None else read(value) for value in columns[place]])
@@ -92,21 +90,24 @@ def _values(table: Table, names: tuple[str, ...], rows: Sequence[Values], dialec
 @lru_cache(maxsize=64)
 def _writers(table: Table, names: tuple[str, ...], dialect: Dialect) -> list[tuple[int, Callable[[Any], Any]]]:
     """The places of the columns whose values are written in another form for the driver, and how."""
-    found = [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
-    return [(place, process) for place, process in enumerate(found) if process is not None]
+    kinds = [table.c[name].type for name in names]
+    return _in_place(getattr(kind, "write", kind.dialect_impl(dialect).bind_processor(dialect)) for kind in kinds)
 
 
 @lru_cache(maxsize=64)
 def _readers(table: Table, names: tuple[str, ...], dialect: Dialect) -> list[tuple[int, Callable[[Any], Any]]]:
     """The places of the columns whose values come in another form from the driver, and how they are read."""
-    found = [table.c[name].type.dialect_impl(dialect).result_processor(dialect, None) for name in names]
-    return [(place, process) for place, process in enumerate(found) if process is not None]
+    kinds = [table.c[name].type for name in names]
+    found = (kind.dialect_impl(dialect).result_processor(dialect, None) for kind in kinds)
+    return _in_place(getattr(kind, "read", process) for kind, process in zip(kinds, found, strict=True))
 
 
-@lru_cache(maxsize=64)
-def _select_many(table: Table, names: tuple[str, ...]) -> str:
-    # One text for any number of ids, so that it stays prepared.
-    return f"SELECT {_quoted(names)} FROM {table.name} WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"  # noqa: S608
+def _in_place(processes: Iterable[Callable[[Any], Any] | None]) -> list[tuple[int, Callable[[Any], Any]]]:
+    return [(place, process) for place, process in enumerate(processes) if process is not None]
+
+
+def _select_many(table: Table, names: tuple[str, ...], count: int) -> str:
+    return f"SELECT {_quoted(names)} FROM {table.name} WHERE id IN ({', '.join('?' * count)}) ORDER BY id"  # noqa: S608
 
 
 def _insert_many(table: Table, names: tuple[str, ...], count: int) -> str:

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from ledger.errors import Damaged
 from ledger.jsontext import compact
 
-_read = msgspec.json.Decoder().decode
+_decode = msgspec.json.Decoder().decode
 
 
 class Json(TypeDecorator[Any]):
@@ -30,15 +30,21 @@ class Json(TypeDecorator[Any]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else compact(value)
+    write = staticmethod(compact)
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+    @staticmethod
+    def read(value: str) -> Any:
         """Raises `Damaged` for what is no JSON any more."""
         try:
-            return None if value is None else _read(value)
+            return _decode(value)
         except msgspec.DecodeError:
             raise Damaged from None
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else self.write(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else self.read(value)
 
 
 class Words(TypeDecorator[str]):
@@ -47,8 +53,13 @@ class Words(TypeDecorator[str]):
     impl = Text
     cache_ok = True
 
+    @staticmethod
+    def write(value: str) -> str:
+        """As it is kept."""
+        return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return None if value is None else value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        return None if value is None else self.write(value)
 
 
 def key(name: str = "id", **options: Any) -> Column[str]:

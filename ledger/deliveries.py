@@ -110,8 +110,8 @@ def abandon(connection: Connection, moment: Moment) -> None:
     )
 
 
-def document(row: Row[Any]) -> dict[str, Any]:
-    """A delivery on the wire."""
+def document(row: Any) -> dict[str, Any]:
+    """A delivery on the wire, of whatever has the columns as attributes."""
     return {
         "id": row.id,
         "notification_id": row.notification_id,

@@ -1,6 +1,7 @@
 """What is told: the event types, and which state of a job is which of them."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 DEFAULT_EVENTS = ("job.succeeded", "job.failed", "job.canceled", "job.lost", "job.unconfirmed")
 JOB_EVENTS = ("job.submitted", "job.running", *DEFAULT_EVENTS, "job.archived")
@@ -22,6 +23,11 @@ notification."""
 
 def wants(events: Iterable[str], event: str) -> bool:
     """Whether somebody with these event types gets that one. `*` is all, `job.*` all of a kind."""
+    return _wants(tuple(events), event)
+
+
+@lru_cache(maxsize=1_024)  # the same few are asked for every callback
+def _wants(events: tuple[str, ...], event: str) -> bool:
     return any(
         pattern in ("*", event) or (pattern.endswith(".*") and event.startswith(pattern[:-1])) for pattern in events
     )

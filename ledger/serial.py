@@ -6,6 +6,7 @@ transaction's own (`xid8`): they commit in any order, but all below the oldest t
 cluster begins them low again, so rows that come from elsewhere raise the base that is added to them.
 """
 
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Text, cast, func, insert, literal_column, select, update
@@ -34,7 +35,9 @@ _ahead = select(
     func.max(notifications.c.serial) - _number(func.pg_snapshot_xmax(func.pg_current_snapshot())) + 1, _base
 )
 # Before anything was counted, the highest that is there.
-_counted = select(func.coalesce(_kept(_LAST), select(func.max(notifications.c.serial)).scalar_subquery(), 0))
+_counted = select(
+    func.coalesce(_kept(_LAST), select(func.max(notifications.c.serial)).scalar_subquery(), literal_column("0"))
+)
 
 _next = (
     sqlite.insert(facts)
@@ -50,7 +53,12 @@ def take(connection: Connection) -> ColumnElement[int] | int:
     """The number of this transaction, for the rows that it is about to write."""
     if connection.dialect.name == "postgresql":
         return _own
-    return int(connection.execute(_next).scalar_one())
+    return int(connection.exec_driver_sql(_next_text()).scalar_one())
+
+
+@lru_cache(maxsize=1)
+def _next_text() -> str:
+    return str(_next.compile(dialect=sqlite.dialect()))  # it has no values
 
 
 def settled(connection: Connection) -> int:

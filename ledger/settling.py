@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, select
 
 from ledger import bulk, deliveries, lanes, subscribers
 from ledger.audit import SYSTEM
@@ -42,7 +42,23 @@ class Settlement(NamedTuple):
     trial: bool = False
 
 
-_HELD = select(table).where(table.c.id.in_(bindparam("ids", expanding=True))).order_by(table.c.id).with_for_update()
+class _Held(NamedTuple):
+    """A delivery as far as its end depends on it; the fields are columns."""
+
+    id: str
+    notification_id: str
+    subscriber_id: str
+    job_id: str | None
+    type: str
+    status: str
+    attempt_count: int
+    trigger: str
+    due_at: int | None
+    lease: int
+    last_error: str | None
+    created_at: int
+    finished_at: int | None
+    lane: str
 
 
 def settle(
@@ -52,9 +68,9 @@ def settle(
 
     An attempt that was under way when its subscriber was disabled is recorded too, and counts if it arrived.
     """
-    ids = sorted({one.delivery_id for one in settlements})
-    held = {row.id: row for row in connection.execute(_HELD, {"ids": ids})}
-    valid: list[tuple[Settlement, Row[Any]]] = []
+    ids = [one.delivery_id for one in settlements]
+    held = {row.id: row for row in map(_Held._make, bulk.held(connection, table, _Held._fields, ids))}
+    valid: list[tuple[Settlement, _Held]] = []
     answers: list[bool] = []
     for one in settlements:
         row = held.get(one.delivery_id)
@@ -72,7 +88,7 @@ def settle(
     return answers
 
 
-def _record(connection: Connection, moment: Moment, valid: Sequence[tuple[Settlement, Row[Any]]]) -> None:
+def _record(connection: Connection, moment: Moment, valid: Sequence[tuple[Settlement, _Held]]) -> None:
     tries: list[tuple[Any, ...]] = []
     changes: list[tuple[Any, ...]] = []
     for one, row in valid:
@@ -89,9 +105,7 @@ def _record(connection: Connection, moment: Moment, valid: Sequence[tuple[Settle
     bulk.change(connection, table, _CHANGED, changes)
 
 
-def _give_up(
-    connection: Connection, moment: Moment, outbox: Outbox, valid: Sequence[tuple[Settlement, Row[Any]]]
-) -> None:
+def _give_up(connection: Connection, moment: Moment, outbox: Outbox, valid: Sequence[tuple[Settlement, _Held]]) -> None:
     """Tells operators of deliveries that are dead; not of tests and of what tells operators, which belong to no job."""
     for one, row in valid:
         if one.status == "dead" and row.status == "delivering" and row.job_id is not None:
@@ -104,7 +118,7 @@ def _look_after(
     connection: Connection,
     moment: Moment,
     outbox: Outbox,
-    valid: Sequence[tuple[Settlement, Row[Any]]],
+    valid: Sequence[tuple[Settlement, _Held]],
     circuit: Circuit,
 ) -> None:
     """Counts what arrived and what failed for each lane; warns of one that keeps failing, and at last disables it."""
@@ -141,7 +155,7 @@ def _complain(connection: Connection, moment: Moment, outbox: Outbox, lane: Lane
     return replace(lane, warned_at=moment.now)
 
 
-def _tells(one: Settlement, row: Row[Any]) -> bool:
+def _tells(one: Settlement, row: _Held) -> bool:
     """Whether an attempt says how its lane is doing."""
     if one.trial and not _good(one):
         return False  # whoever tries something out must not stop what works

@@ -14,6 +14,7 @@ from postback import inbound
 from postback.house import House, open_house
 from postback.serve import listen, serving
 from postback.shedding import BURST, LOG_SECONDS, PATIENCE, RETRY_SECONDS, STANDING, Limit, Shedding
+from receiver.direct import Prepared
 
 from .stage import FRONT, settings
 
@@ -59,17 +60,21 @@ def test_a_burst_may_wait_longer_than_a_queue_that_stands() -> None:
 
 
 def test_only_what_would_wait_is_refused(shedding: Shedding, wait: Wait) -> None:
-    assert shedding.refusal(b"POST", b"/callbacks/token") is None
+    assert shedding.take(b"POST", b"/callbacks/token", []) is None
     wait.seconds = 10
-    assert shedding.refusal(b"POST", b"/callbacks/token") is not None
+    assert shedding.take(b"POST", b"/callbacks/token", []) is not None
     for method, target in ((b"GET", b"/callbacks/x"), (b"POST", b"/v1/jobs"), (b"POST", b"/v1/subscribers")):
-        assert shedding.refusal(method, target) is None
+        assert shedding.take(method, target, []) is None
 
 
 def test_a_refusal_says_when_to_come_back_and_not_to_all_the_same(shedding: Shedding, wait: Wait) -> None:
     wait.seconds = 10
-    answers = [shedding.refusal(b"POST", b"/callbacks/token") or b"" for _ in RETRY_SECONDS]
-    for seconds, answer in zip(RETRY_SECONDS, answers, strict=True):
+    for seconds in RETRY_SECONDS:
+        answers: list[Prepared] = []
+        taken = shedding.take(b"POST", b"/callbacks/token", [])
+        assert taken is not None
+        taken.end(answers.append)
+        answer = b"".join(answers[0])
         head, _, body = answer.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
         assert b"\r\nretry-after: %d" % seconds in head
@@ -80,9 +85,9 @@ def test_a_refusal_says_when_to_come_back_and_not_to_all_the_same(shedding: Shed
 def test_the_log_has_one_line_a_second(shedding: Shedding, wait: Wait, lines: list[Any]) -> None:
     wait.seconds = 10
     for _ in range(100):
-        shedding.refusal(b"POST", b"/callbacks/token")
+        shedding.take(b"POST", b"/callbacks/token", [])
     wait.now += LOG_SECONDS
-    shedding.refusal(b"POST", b"/callbacks/token")
+    shedding.take(b"POST", b"/callbacks/token", [])
     assert [(line["event"], line["refused"]) for line in lines] == [("overloaded", 1), ("overloaded", 100)]
 
 

@@ -165,7 +165,7 @@ def test_requests_that_are_shed(clock: FakeClock) -> None:
     metrics = Metrics(clock, RATES)
     shedding = Shedding({b"/callbacks/": lambda: 2 * BURST}, on_refused=metrics.shed)
     for path in (b"/callbacks/a", b"/v1/jobs", b"/callbacks/b"):
-        shedding.refusal(b"POST", path)
+        shedding.take(b"POST", path, [])
     assert counted(metrics)("postback_shed_requests_total") == 2
 
 
