@@ -6,31 +6,64 @@ PostgreSQL the driver sends many executions in one go already.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Dialect, Select, Table, bindparam, insert, select, update
+from sqlalchemy.dialects import sqlite
 
 Row = Mapping[str, Any]
 Values = tuple[Any, ...]
+Convert = Callable[[Any], Any]
 # The names in the statements below are those of our own columns.
+
+_SQLITE = sqlite.dialect()
 
 MOST = 256
 """Rows a statement. Fewer sizes would stay prepared, but several statements cost more than preparing one."""
 
 
-def held(connection: Connection, table: Table, names: tuple[str, ...], ids: Iterable[str]) -> Iterable[Values]:
-    """These columns of the rows with these ids, in id order, which this transaction holds until it ends."""
-    wanted = sorted(set(ids))
-    if connection.dialect.name != "sqlite":
-        return [tuple(row) for row in connection.execute(_hold(table, names), {"ids": wanted})]
-    found = connection.exec_driver_sql(_select_many(table, names, len(wanted)), tuple(wanted)).all()
-    columns = list(zip(*found, strict=True))
-    for place, read in _readers(table, names, connection.dialect) if found else ():
-        columns[place] = tuple([None if value is None else read(value) for value in columns[place]])
-    return zip(*columns, strict=True)
+class ByIds:
+    """A query over rows with certain ids, which it takes as the expanding parameter `ids`."""
+
+    def __init__(self, query: Select[Any]) -> None:
+        self._query = query
+
+    def __call__(self, connection: Connection, ids: Iterable[str]) -> Iterable[Values]:
+        """The rows, as tuples."""
+        wanted = sorted(set(ids))
+        if connection.dialect.name != "sqlite":
+            return [tuple(row) for row in connection.execute(self._query, {"ids": wanted})]
+        before, after = self._text
+        found = connection.exec_driver_sql(f"{before}{', '.join('?' * len(wanted))}{after}", tuple(wanted)).all()
+        if not found:
+            return ()
+        columns = list(zip(*found, strict=True))
+        for place, read in self._readers:
+            columns[place] = tuple([None if value is None else read(value) for value in columns[place]])
+        return zip(*columns, strict=True)
+
+    @cached_property
+    def _text(self) -> tuple[str, str]:
+        """SQLite's, before and after the ids."""
+        before, _, after = str(self._query.compile(dialect=_SQLITE)).partition("__[POSTCOMPILE_ids]")
+        return before, after
+
+    @cached_property
+    def _readers(self) -> list[tuple[int, Convert]]:
+        """The places of the columns whose values come in another form from SQLite's driver, and how they are read."""
+        kinds = [column.type for column in self._query.selected_columns]
+        found = (kind.dialect_impl(_SQLITE).result_processor(_SQLITE, None) for kind in kinds)
+        return _in_place(getattr(kind, "read", process) for kind, process in zip(kinds, found, strict=True))
+
+
+@lru_cache(maxsize=64)
+def holding(table: Table, names: tuple[str, ...]) -> ByIds:
+    """Reads these columns in id order, and holds the rows until the transaction ends."""
+    these = table.c.id.in_(bindparam("ids", expanding=True))
+    return ByIds(select(*(table.c[name] for name in names)).where(these).order_by(table.c.id).with_for_update())
 
 
 def add(connection: Connection, table: Table, rows: Sequence[Row], **same: Any) -> None:
@@ -88,26 +121,14 @@ def _values(table: Table, names: tuple[str, ...], rows: Sequence[Values], dialec
 
 
 @lru_cache(maxsize=64)
-def _writers(table: Table, names: tuple[str, ...], dialect: Dialect) -> list[tuple[int, Callable[[Any], Any]]]:
+def _writers(table: Table, names: tuple[str, ...], dialect: Dialect) -> list[tuple[int, Convert]]:
     """The places of the columns whose values are written in another form for the driver, and how."""
     kinds = [table.c[name].type for name in names]
     return _in_place(getattr(kind, "write", kind.dialect_impl(dialect).bind_processor(dialect)) for kind in kinds)
 
 
-@lru_cache(maxsize=64)
-def _readers(table: Table, names: tuple[str, ...], dialect: Dialect) -> list[tuple[int, Callable[[Any], Any]]]:
-    """The places of the columns whose values come in another form from the driver, and how they are read."""
-    kinds = [table.c[name].type for name in names]
-    found = (kind.dialect_impl(dialect).result_processor(dialect, None) for kind in kinds)
-    return _in_place(getattr(kind, "read", process) for kind, process in zip(kinds, found, strict=True))
-
-
-def _in_place(processes: Iterable[Callable[[Any], Any] | None]) -> list[tuple[int, Callable[[Any], Any]]]:
+def _in_place(processes: Iterable[Convert | None]) -> list[tuple[int, Convert]]:
     return [(place, process) for place, process in enumerate(processes) if process is not None]
-
-
-def _select_many(table: Table, names: tuple[str, ...], count: int) -> str:
-    return f"SELECT {_quoted(names)} FROM {table.name} WHERE id IN ({', '.join('?' * count)}) ORDER BY id"  # noqa: S608
 
 
 def _insert_many(table: Table, names: tuple[str, ...], count: int) -> str:
@@ -128,12 +149,6 @@ def _places(names: tuple[str, ...], count: int) -> str:
 
 def _quoted(names: tuple[str, ...]) -> str:
     return ", ".join(f'"{name}"' for name in names)
-
-
-@lru_cache(maxsize=64)
-def _hold(table: Table, names: tuple[str, ...]) -> Any:
-    these = table.c.id.in_(bindparam("ids", expanding=True))
-    return select(*(table.c[name] for name in names)).where(these).order_by(table.c.id).with_for_update()
 
 
 _insert = lru_cache(maxsize=64)(insert)

@@ -133,7 +133,7 @@ def find(connection: Connection, wanted: Filter, *, cursor: str | None, limit: i
 
 def lock(connection: Connection, job_ids: Iterable[str]) -> dict[str, Job]:
     """Holds these jobs, in id order so that two transactions never wait for each other in a circle."""
-    return {row[0]: Job._make(row) for row in bulk.held(connection, jobs, Job._fields, job_ids)}
+    return {row[0]: Job._make(row) for row in bulk.holding(jobs, Job._fields)(connection, job_ids)}
 
 
 def lock_one(connection: Connection, job_id: str) -> Job:

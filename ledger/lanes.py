@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection, bindparam, delete, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ledger import bulk
 from ledger.lane import Lane
 from ledger.schema import lanes as table
 from ledger.schema import subscribers
@@ -18,12 +19,13 @@ _UPDATE = (
     .values({name: bindparam(f"new_{name}") for name in _CHANGING})
 )
 
-_THESE = select(table).where(table.c.key.in_(bindparam("keys", expanding=True)))
-_HOLD = _THESE.order_by(table.c.key).with_for_update()
-_HOLD_FREE = (
+_ONE_OF = table.c.key.in_(bindparam("ids", expanding=True))
+_THESE = bulk.ByIds(select(table).where(_ONE_OF))
+_HOLD = bulk.ByIds(select(table).where(_ONE_OF).order_by(table.c.key).with_for_update())
+_HOLD_FREE = bulk.ByIds(
     select(*table.c, subscribers.c.max_in_flight, subscribers.c.rate_limit)
     .outerjoin(subscribers, subscribers.c.id == table.c.key)
-    .where(table.c.key.in_(bindparam("keys", expanding=True)))
+    .where(_ONE_OF)
     .order_by(table.c.key)
     .with_for_update(skip_locked=True, of=table)
 )
@@ -79,19 +81,18 @@ def waiting(connection: Connection) -> list[tuple[str, int]]:
 
 def get(connection: Connection, keys: Collection[str]) -> dict[str, Lane]:
     """These lanes as they are, by key."""
-    return {row.key: Lane.of(row) for row in connection.execute(_THESE, {"keys": sorted(keys)})}
+    return {row[0]: Lane.of(row) for row in _THESE(connection, keys)}
 
 
 def hold(connection: Connection, keys: Collection[str]) -> dict[str, Lane]:
     """Holds lanes until the transaction ends, in key order."""
-    return {row.key: Lane.of(row) for row in connection.execute(_HOLD, {"keys": sorted(keys)})}
+    return {row[0]: Lane.of(row) for row in _HOLD(connection, keys)}
 
 
 def hold_free(connection: Connection, keys: Collection[str]) -> dict[str, tuple[Lane, int | None, float | None]]:
     """Holds those of the lanes that nobody else holds; with each how many may be sent at once and in a second, where
     its subscriber says so."""
-    held = connection.execute(_HOLD_FREE, {"keys": sorted(keys)})
-    return {row.key: (Lane.of(row), row.max_in_flight, row.rate_limit) for row in held}
+    return {row[0]: (Lane.of(row), *row[-2:]) for row in _HOLD_FREE(connection, keys)}
 
 
 def save(connection: Connection, changed: Sequence[Lane]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, TextClause, bindparam, func, select, text, update
 
-from ledger import lanes
+from ledger import bulk, lanes
 from ledger.clock import SECOND
 from ledger.columns import in_states
 from ledger.lane import DEFAULT_MAX_IN_FLIGHT, Lane
@@ -43,7 +43,7 @@ UPDATE deliveries SET status = 'delivering', due_at = :lent_until, lease = lease
 WHERE id IN (SELECT id FROM oldest) RETURNING id, lane
 """
 
-_PARCELS = (
+_PARCELS = bulk.ByIds(
     select(
         table.c.id,
         table.c.lease,
@@ -62,17 +62,19 @@ _PARCELS = (
     .join(notifications, notifications.c.id == table.c.notification_id)
     .where(table.c.id.in_(bindparam("ids", expanding=True)))
 )
-_SUBSCRIBERS = select(
-    subscriber_table.c.id,
-    subscriber_table.c.enabled,
-    subscriber_table.c.url,
-    subscriber_table.c.payload,
-    subscriber_table.c.schedule,
-    subscriber_table.c.sealed_headers,
-    subscriber_table.c.sealed_secret,
-    subscriber_table.c.sealed_private_key,
-    subscriber_table.c.old_secrets,
-).where(subscriber_table.c.id.in_(bindparam("ids", expanding=True)))
+_SUBSCRIBERS = bulk.ByIds(
+    select(
+        subscriber_table.c.id,
+        subscriber_table.c.enabled,
+        subscriber_table.c.url,
+        subscriber_table.c.payload,
+        subscriber_table.c.schedule,
+        subscriber_table.c.sealed_headers,
+        subscriber_table.c.sealed_secret,
+        subscriber_table.c.sealed_private_key,
+        subscriber_table.c.old_secrets,
+    ).where(subscriber_table.c.id.in_(bindparam("ids", expanding=True)))
+)
 _UNDER_WAY = (
     select(table.c.lane, func.count().label("sending"))
     .where(in_states(table, "delivering"), table.c.due_at > bindparam("now"))
@@ -170,11 +172,14 @@ def load(connection: Connection, ids: Collection[str]) -> list[Parcel]:
     """All that attempts of these deliveries need."""
     if not ids:
         return []
-    rows = connection.execute(_PARCELS, {"ids": list(ids)}).all()
+    rows = list(_PARCELS(connection, ids))
     # By themselves: many deliveries have one subscriber, and some of it is JSON.
-    found = connection.execute(_SUBSCRIBERS, {"ids": sorted({row.subscriber_id for row in rows})})
-    subscribers = {row.id: tuple(row)[1:] for row in found}
-    return [Parcel._make((*row, *subscribers[row.subscriber_id])) for row in rows if row.subscriber_id in subscribers]
+    found = _SUBSCRIBERS(connection, (row[_OF] for row in rows))
+    subscribers = {id: rest for id, *rest in found}
+    return [Parcel._make((*row, *subscribers[row[_OF]])) for row in rows if row[_OF] in subscribers]
+
+
+_OF = Parcel._fields.index("subscriber_id")
 
 
 def _shares(connection: Connection, moment: Moment, ready: Sequence[str]) -> tuple[list[_Share], list[int], list[str]]:

@@ -69,7 +69,7 @@ def settle(
     An attempt that was under way when its subscriber was disabled is recorded too, and counts if it arrived.
     """
     ids = [one.delivery_id for one in settlements]
-    held = {row.id: row for row in map(_Held._make, bulk.held(connection, table, _Held._fields, ids))}
+    held = {row.id: row for row in map(_Held._make, bulk.holding(table, _Held._fields)(connection, ids))}
     valid: list[tuple[Settlement, _Held]] = []
     answers: list[bool] = []
     for one in settlements:

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from yarl import URL
 
 from receiver.answers import EgressError
 from receiver.connections import Origin
-from receiver.guard import IPNetwork, refuse_header, refuse_url
+from receiver.guard import IPNetwork, refuse_header, refuse_url, sendable
 
 _PATH = re.compile(r"[^:]+://[^/?]*(.*)")
 _DEFAULTS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "Postback"}
@@ -24,15 +25,21 @@ class Target(NamedTuple):
 
     def request(self, method: str, headers: Mapping[str, str], body: bytes | None = None) -> bytes:
         """The bytes of a whole request. Raises `EgressError`, which quotes none of it."""
-        for name, value in headers.items():
-            if refusal := refuse_header(name, value):
-                raise EgressError("guard", f"a header cannot be sent: {refusal}")
+        if not sendable(headers):
+            for name, value in headers.items():
+                if refusal := refuse_header(name, value):
+                    raise EgressError("guard", f"a header cannot be sent: {refusal}")
         fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        given = {name.lower() for name in headers}
-        usual = "".join([f"{name}: {value}\r\n" for name, value in _DEFAULTS.items() if name.lower() not in given])
         length = "" if body is None else f"Content-Length: {len(body)}\r\n"
-        head = f"{method} {self.path} HTTP/1.1\r\nHost: {self.host}\r\n{usual}{fields}{length}\r\n"
+        head = f"{method} {self.path} HTTP/1.1\r\nHost: {self.host}\r\n{_usual(tuple(headers))}{fields}{length}\r\n"
         return head.encode("ascii") + (body or b"")
+
+
+@lru_cache(maxsize=1_024)
+def _usual(names: tuple[str, ...]) -> str:
+    """The fields that a request has besides those with these names."""
+    given = {name.lower() for name in names}
+    return "".join([f"{name}: {value}\r\n" for name, value in _DEFAULTS.items() if name.lower() not in given])
 
 
 def target(url: str, allowed: Sequence[IPNetwork]) -> Target:

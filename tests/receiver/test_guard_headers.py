@@ -1,8 +1,10 @@
 """Headers that nobody may send, and those that no subscriber may set."""
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from receiver.guard import MAX_HEADERS, refuse_headers
+from receiver.guard import MAX_HEADER_VALUE, MAX_HEADERS, refuse_header, refuse_headers, sendable
 
 
 def test_good_headers_pass() -> None:
@@ -56,3 +58,21 @@ def test_so_many_headers_and_no_more() -> None:
     refused = refuse_headers(dict.fromkeys(names, "a"))
     assert list(refused) == names[MAX_HEADERS:]
     assert "at most 32 headers" in refused[names[-1]]
+
+
+PIECES = st.text(st.sampled_from("aZ9-_: \t\r\n\x00é=\x7f"), max_size=12)
+
+
+@given(st.dictionaries(PIECES, PIECES, max_size=4))
+@example({"a": "b\r\nc: d"})
+@example({"a: b": "c"})
+@example({"a": "b" * MAX_HEADER_VALUE})
+def test_what_may_be_sent_at_a_glance_may_be_sent_one_by_one(headers: dict[str, str]) -> None:
+    good = all(refuse_header(name, value) is None for name, value in headers.items())
+    assert sendable(headers) is good
+
+
+def test_what_is_long_only_together_is_looked_at_one_by_one() -> None:
+    headers = {"a": "b" * MAX_HEADER_VALUE, "c": "d"}
+    assert not sendable(headers)
+    assert all(refuse_header(name, value) is None for name, value in headers.items())
