@@ -1,6 +1,7 @@
-"""Set-based work from single requests: what arrives while one commit is under way goes into the next one together."""
+"""Set-based work from single requests: what arrives until a transaction begins goes into it together."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
@@ -13,14 +14,13 @@ from ledger.turns import Turns
 
 I = TypeVar("I")  # noqa: E741 - input, as O is output
 O = TypeVar("O")  # noqa: E741
-
 A = TypeVar("A", contravariant=True)
 
 MAX_SIZE = 128
 MAX_WAITING = 4_096
 
 AGAIN = 0.003
-"""Within how many seconds those that were just answered may come again, and are waited for."""
+"""Within how many seconds those that were answered together may come again, and are waited for."""
 
 STEPS, STEP = 5, 0.01
 """How often, and for how many seconds each, those that wait look whether the others have come."""
@@ -63,12 +63,13 @@ class Batch(Generic[I, O]):
         self._coming = coming
         self._after = after
         self._sleep = sleep
-        self._waiting: list[tuple[I, Waiting[O]]] = []
+        # The event loop appends, and whoever runs the work takes from the other end: it may be another thread.
+        self._waiting: deque[tuple[I, Waiting[O]]] = deque()
         self._turns = Turns(MAX_SIZE)
         self._flush: asyncio.Task[None] | None = None
         self._together = 0
         self._until = 0.0
-        self._complete: asyncio.Future[None] | None = None
+        self._gathered: asyncio.Future[None] | None = None
 
     async def add(self, item: I) -> O:
         """Returns the item's answer after its commit. Raises what the work raises, `Unavailable`, `Overloaded`."""
@@ -81,8 +82,8 @@ class Batch(Generic[I, O]):
         if len(self._waiting) >= MAX_WAITING:
             raise Overloaded("too many writes are waiting")
         self._waiting.append((item, answer))
-        if self._complete is not None and len(self._waiting) >= self._together:
-            _release(self._complete)
+        if self._gathered is not None and len(self._waiting) >= self._together:
+            _release(self._gathered)
         if self._flush is None or self._flush.done():
             self._flush = asyncio.create_task(self._run(), name=f"batch-{self._work.__name__}")
 
@@ -93,52 +94,75 @@ class Batch(Generic[I, O]):
     async def _run(self) -> None:
         while self._waiting:
             await self._gather()
-            taken, self._waiting = self._waiting[:MAX_SIZE], self._waiting[MAX_SIZE:]
             with self._turns.take():
-                await self._write(taken)
+                await self._write()
 
     async def _gather(self) -> None:
         """Lets those that were answered together come again together: the first of them would travel alone while the
         others wait for it."""
         loop = asyncio.get_running_loop()
         if len(self._waiting) < self._together and loop.time() < self._until:
-            self._complete = loop.create_future()
-            timer = loop.call_at(self._until, _release, self._complete)
-            await self._complete
+            self._gathered = loop.create_future()
+            timer = loop.call_at(self._until, _release, self._gathered)
+            await self._gathered
             timer.cancel()
-            self._complete = None
+            self._gathered = None
         for _ in range(STEPS):
             if self._coming() <= len(self._waiting):
                 break
             await self._sleep(STEP)
 
-    async def _write(self, taken: list[tuple[I, Waiting[O]]]) -> None:
+    async def _write(self) -> None:
+        taken: list[tuple[I, Waiting[O]]] = []
         try:
-            answers = await self._ledger.write(self._work, [item for item, _ in taken])
+            answers = await self._ledger.write(self._begin, taken)
         except Unavailable as error:
+            if not taken:  # it did not even begin
+                self._take(taken)
             _fail(taken, error)
         except Exception as error:
             if len(taken) == 1:
                 _fail(taken, error)
                 return
             for one in taken:
-                await self._write([one])
+                await self._write_alone(one)
         else:
-            self._ledger.observer.batched(len(taken))
-            self._after(answers)
-            for (_, waiting), answer in zip(taken, answers, strict=True):
-                if not waiting.done():
-                    waiting.set_result(answer)
-            self._together = min(MAX_SIZE, len(taken) + len(self._waiting))
-            self._until = asyncio.get_running_loop().time() + AGAIN
+            self._tell(taken, answers)
+
+    async def _write_alone(self, one: tuple[I, Waiting[O]]) -> None:
+        try:
+            answers = await self._ledger.write(self._work, [one[0]])
+        except Exception as error:
+            _fail([one], error)
+        else:
+            self._tell([one], answers)
+
+    def _begin(self, connection: Connection, moment: Moment, taken: list[tuple[I, Waiting[O]]]) -> Sequence[O]:
+        """Runs the work on all that wait when its transaction begins. That may be the second time: for SQLite to find
+        out who failed, for PostgreSQL after a conflict."""
+        self._take(taken)
+        return self._work(connection, moment, [item for item, _ in taken])
+
+    def _take(self, taken: list[tuple[I, Waiting[O]]]) -> None:
+        while self._waiting and len(taken) < MAX_SIZE:
+            taken.append(self._waiting.popleft())
+
+    def _tell(self, taken: Sequence[tuple[I, Waiting[O]]], answers: Sequence[O]) -> None:
+        self._ledger.observer.batched(len(taken))
+        self._after(answers)
+        for (_, waiting), answer in zip(taken, answers, strict=True):
+            if not waiting.done():
+                waiting.set_result(answer)
+        self._together = min(MAX_SIZE, len(taken) + len(self._waiting))
+        self._until = asyncio.get_running_loop().time() + AGAIN
 
 
-def _fail(taken: list[tuple[I, Waiting[O]]], error: Exception) -> None:
+def _fail(taken: Sequence[tuple[I, Waiting[O]]], error: Exception) -> None:
     for _, waiting in taken:
         if not waiting.done():
             waiting.set_exception(error)
 
 
-def _release(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+def _release(gathered: asyncio.Future[None]) -> None:
+    if not gathered.done():
+        gathered.set_result(None)
