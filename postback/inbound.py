@@ -119,7 +119,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if answered and not self.expect_100_continue:
             self._kept = self._is_kept()
             asked = self.parser.get_method(), self.url, self.headers
-            self._taken = self._refuse(*asked) or (self._take(*asked) if self._kept and self._is_small() else None)
+            plain = self._kept and not headers.too_large(self.headers)
+            self._taken = self._refuse(*asked) or (self._take(*asked) if plain else None)
         if self._taken is None:
             super().on_headers_complete()
 
@@ -140,9 +141,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._owed = True
         taken.end(self._answer)
 
-    def _is_small(self) -> bool:
-        return self._head_size <= headers.MAX_BYTES and not headers.too_many(self.headers)
-
     def _is_kept(self) -> bool:
         """Whether the client will send another request, and takes its answers."""
         return (
@@ -150,10 +148,12 @@ class BoundedProtocol(HttpToolsProtocol):
         )
 
     def _answer(self, answer: Prepared) -> None:
+        self._owed = False
+        if self.transport.is_closing():
+            return
         own = [b"%s: %s\r\n" % header for header in self.server_state.default_headers]
         if not self._kept:
             own.append(b"connection: close\r\n")
-        self._owed = False
         self.transport.write(b"".join((answer.status, *own, answer.rest)))
         if not self._kept:
             self.transport.close()
@@ -161,8 +161,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self.on_response_complete()
         else:
             self.server_state.total_requests += 1
-            self._idle = True
-            self._within(self.timeout_keep_alive)
+            if self._deadline is None:  # nothing of the next request has come
+                self._idle = True
+                self._within(self.timeout_keep_alive)
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         if self._owed:

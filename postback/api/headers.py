@@ -18,7 +18,7 @@ class BoundedHeaders:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and _too_large(scope["headers"]):
+        if scope["type"] == "http" and too_large(scope["headers"]):
             detail = f"Send at most {MAX_COUNT} headers, together at most {MAX_BYTES} bytes."
             answer = Problem("headers-too-large", detail, headers={"Connection": "close"}).response()
             await answer(scope, receive, send)
@@ -26,10 +26,6 @@ class BoundedHeaders:
         await self._app(scope, receive, send)
 
 
-def too_many(headers: Sequence[tuple[bytes, bytes]]) -> bool:
-    """Whether there are more than may be."""
-    return len(headers) > MAX_COUNT
-
-
-def _too_large(headers: list[tuple[bytes, bytes]]) -> bool:
-    return too_many(headers) or sum(map(len, chain.from_iterable(headers))) > MAX_BYTES
+def too_large(headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether there are too many, or too much of them."""
+    return len(headers) > MAX_COUNT or sum(map(len, chain.from_iterable(headers))) > MAX_BYTES
