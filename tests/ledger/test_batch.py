@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -6,7 +7,7 @@ from sqlalchemy import Connection
 
 from ledger.batch import MAX_SIZE, MAX_WAITING, STEP, STEPS, Batch
 from ledger.errors import Overloaded, Unavailable
-from ledger.ledger import Ledger
+from ledger.ledger import Ledger, open_database
 from ledger.moment import Moment
 
 pytestmark = pytest.mark.anyio
@@ -39,6 +40,58 @@ async def test_what_arrives_during_a_commit_goes_together_in_order(ledger: Ledge
     assert await asyncio.gather(first, *rest) == [2 * number for number in range(50)]
     assert work.groups == [[0], list(range(1, 50))]
     assert await batch.add(7) == 14
+
+
+async def test_what_arrives_until_the_transaction_begins_goes_along(migrated: None, sqlite_url: str) -> None:
+    """On SQLite a transaction waits for the one before it."""
+    ledger = Ledger(await open_database(sqlite_url))
+    work, busy, release = Work(), asyncio.Event(), threading.Event()
+    batch, loop = Batch(ledger, work), asyncio.get_running_loop()
+
+    def occupy(connection: Connection, moment: Moment) -> None:
+        loop.call_soon_threadsafe(busy.set)
+        release.wait(20)
+
+    occupying = asyncio.create_task(ledger.write(occupy))
+    await busy.wait()
+    adding = [asyncio.create_task(batch.add(0))]
+    for number in (1, 2):
+        for _ in range(10):
+            await asyncio.sleep(0)
+        adding.append(asyncio.create_task(batch.add(number)))
+    await asyncio.sleep(0)
+    release.set()
+    assert await asyncio.gather(*adding) == [0, 2, 4]
+    assert work.groups == [[0, 1, 2]]
+    await occupying
+    await ledger.close()
+
+
+async def test_those_that_were_answered_together_are_waited_for(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.batch.AGAIN", 20)
+    work = Work()
+    batch = Batch(ledger, work)
+    await asyncio.gather(*(batch.add(number) for number in range(3)))
+    adding = []
+    for number in range(3):
+        adding.append(asyncio.create_task(batch.add(number)))
+        for _ in range(10):
+            await asyncio.sleep(0)
+    await asyncio.gather(*adding)
+    assert work.groups == [[0, 1, 2], [0, 1, 2]]
+
+
+async def test_those_that_do_not_come_again_are_not_waited_for_long(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.batch.AGAIN", 0.001)
+    work = Work()
+    batch = Batch(ledger, work)
+    await asyncio.gather(*(batch.add(number) for number in range(3)))
+    assert await batch.add(7) == 14
+    assert work.groups == [[0, 1, 2], [7]]
 
 
 async def test_a_group_is_bounded(ledger: Ledger) -> None:

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 from builders import NOW, pending, rows
-from sqlalchemy import Connection, event, insert, literal_column
+from sqlalchemy import Connection, event, insert, literal_column, select
 
 from ledger import bulk
+from ledger.jobs import get, lock
+from ledger.jobs import save as save_jobs
 from ledger.ledger import Ledger
 from ledger.moment import Moment
 from ledger.schema import attempts, callbacks, jobs, notifications
@@ -88,3 +90,37 @@ async def test_a_job_is_found_by_its_key_and_not_by_reading_all(ledger: Ledger) 
     await ledger.write(changed)
     assert plans
     assert not [plan for plan in plans if plan.startswith(("SCAN jobs", "SCAN attempts"))], plans
+
+
+async def test_rows_are_found_by_their_ids_in_their_order(ledger: Ledger) -> None:
+    new = [copy(number) for number in range(70)]
+    await write(ledger, lambda connection: bulk.add(connection, callbacks, new))
+    names = ("id", "headers", "task_id", "body", "received_at")
+    wanted = ["cb_00069", "cb_00003", "cb_00003", "cb_nobody", "cb_00011"]
+    held = bulk.holding(callbacks, names)
+    found = await ledger.write(lambda connection, moment: list(held(connection, wanted)))
+    query = select(*(callbacks.c[name] for name in names)).where(callbacks.c.id.in_(wanted)).order_by(callbacks.c.id)
+    expected = await ledger.read(lambda connection: [tuple(row) for row in connection.execute(query)])
+    assert [row[0] for row in found] == ["cb_00003", "cb_00011", "cb_00069"]
+    assert found == expected
+    assert await ledger.write(lambda connection, moment: list(held(connection, []))) == []
+
+
+async def test_of_a_job_only_what_changed_is_written(ledger: Ledger) -> None:
+    job = await pending(ledger)
+    said: list[str] = []
+
+    def save(connection: Connection, moment: Moment, changed: Any) -> None:
+        event.listen(connection, "before_cursor_execute", lambda *given: said.append(given[2]))
+        held = lock(connection, [job.id])
+        save_jobs(connection, [held[job.id].but(**changed)], before=held)
+
+    await ledger.write(save, {})
+    assert not [one for one in said if one.startswith("UPDATE")]
+    await ledger.write(save, {"warnings": ["late"], "sequence": 7})
+    (update,) = [one for one in said if one.startswith("UPDATE")]
+    assert "warnings" in update
+    assert "sequence" in update
+    assert "status" not in update
+    now = await ledger.read(get, job.id)
+    assert (now.warnings, now.sequence, now.status, now.input) == (["late"], 7, job.status, job.input)

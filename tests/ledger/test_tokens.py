@@ -159,3 +159,25 @@ def test_nothing_else_is_blanked() -> None:
         assert tokens().blank(text) == text
     ours = tokens().mint(JOB, "acedata").encode()
     assert tokens().blank(jwt + b"," + ours + b"," + foreign) == jwt + b"," + BLANK + b"," + foreign
+
+
+def test_what_reads_as_minted_is_the_same_to_itsdangerous() -> None:
+    chance = random.Random(8414)
+    reader = tokens(KEY, NEW_KEY)
+    minted = tokens(KEY, NEW_KEY).mint(JOB, "acedata")
+    for number in range(5_000):
+        token = edit(minted, chance) if number else minted
+        if (read := reader._minted(token)) is not None:
+            assert read == reader._any(token)
+
+
+def test_only_what_does_not_read_as_minted_by_the_newest_key_is_left_to_itsdangerous(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    real = CallbackTokens._any
+    monkeypatch.setattr(CallbackTokens, "_any", lambda self, token: asked.append(token) or real(self, token))
+    reader = tokens(KEY, NEW_KEY)
+    newest, older = (tokens(*keys).mint(JOB, "acedata") for keys in ((KEY, NEW_KEY), (KEY,)))
+    assert reader.read(newest) == reader.read(older) == (JOB, "acedata")
+    assert asked == [older]
