@@ -56,7 +56,7 @@ def accept(
         verdicts.append(ruling.verdict)
         if job.callback_counts.get(ruling.verdict, 0) <= KEPT_COPIES:
             copies.append(_copy(arrival, ruling.verdict, job.task_id, moment))
-    jobs.save(connection, list(changed.values()), before=held)
+    jobs.save(connection, list(changed.values()), held)
     bulk.add_tuples(connection, callbacks, _COPY, copies)
     bulk.add(connection, artifact_table, images)
     outbox.write()

@@ -188,7 +188,7 @@ def _archive(
         for job in touched
         if job.id not in waiting
     ]
-    jobs.save(connection, complete)
+    jobs.save(connection, complete, {job.id: job for job in touched})
     outbox.write()
 
 

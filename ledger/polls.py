@@ -94,6 +94,7 @@ def claim(connection: Connection, moment: Moment, budgets: Mapping[str, Budget],
     `lease` is how long asking may take after its slot, in milliseconds. Jobs of one call share a slot.
     """
     claimed: list[Claimed] = []
+    found: dict[str, Job] = {}
     dues: list[int] = []
     for provider, budget in budgets.items():
         if budget.swept:
@@ -105,13 +106,15 @@ def claim(connection: Connection, moment: Moment, budgets: Mapping[str, Budget],
             continue
         slots = reserve(connection, moment, pace_of(provider), budget.rate, ceil(len(rows) / budget.batch))
         times = [time for time in slots.times for _ in range(budget.batch)]
+        due = [Job.of(row) for row, _ in zip(rows, times, strict=False)]
+        found |= {job.id: job for job in due}
         claimed += [
-            Claimed((job := Job.of(row)).but(lease=job.lease + 1, due_at=slot + lease), slot)
-            for row, slot in zip(rows, times, strict=False)
+            Claimed(job.but(lease=job.lease + 1, due_at=slot + lease), slot)
+            for job, slot in zip(due, times, strict=False)
         ]
         if len(times) < len(rows) or len(rows) == limit:
             dues.append(slots.next_at)
-    jobs.save(connection, [one.job for one in claimed])
+    jobs.save(connection, [one.job for one in claimed], found)
     later = connection.scalar(_LATER, {"now": moment.now})
     dues += [later] if later is not None else []
     return Claim(tuple(claimed), min(dues, default=None))
@@ -120,6 +123,7 @@ def claim(connection: Connection, moment: Moment, budgets: Mapping[str, Budget],
 def settle(connection: Connection, moment: Moment, asked: Sequence[Asked]) -> list[bool]:
     """Records what asking brought. False where the job has moved on meanwhile."""
     held = jobs.lock(connection, (one.job_id for one in asked))
+    found = dict(held)
     outbox = Outbox(connection, moment)
     entries: list[Entry] = []
     answers: list[bool] = []
@@ -146,7 +150,7 @@ def settle(connection: Connection, moment: Moment, asked: Sequence[Asked]) -> li
     slowed = {held[one.job_id].provider: one.retry_after for one in asked if one.throttled and one.job_id in held}
     for provider, retry_after in sorted(slowed.items()):
         throttled(connection, moment, pace_of(provider), retry_after)
-    jobs.save(connection, list(held.values()))
+    jobs.save(connection, list(held.values()), found)
     history.add(connection, entries)
     outbox.write()
     return answers

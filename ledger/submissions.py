@@ -129,6 +129,7 @@ def claim(connection: Connection, moment: Moment, limits: Limits, lease: int, ca
 def settle(connection: Connection, moment: Moment, settlements: Sequence[Settlement]) -> list[bool]:
     """Records how submissions ended. False where a callback, a person or the lease's end was faster."""
     held = jobs.lock(connection, (settlement.job_id for settlement in settlements))
+    before = dict(held)
     outbox = Outbox(connection, moment)
     entries: list[Entry] = []
     answers: list[bool] = []
@@ -144,7 +145,7 @@ def settle(connection: Connection, moment: Moment, settlements: Sequence[Settlem
         held[job.id] = moved
         entries += [entry] if entry else []
     _slow_down(connection, moment, settlements)
-    jobs.save(connection, list(held.values()))
+    jobs.save(connection, list(held.values()), before)
     history.add(connection, entries)
     outbox.write()
     return answers

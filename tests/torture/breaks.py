@@ -9,6 +9,7 @@ from sqlalchemy.util import await_
 
 from dispatcher.client import ProviderClient
 from ledger import jobs, settling, sqlite, submissions
+from ledger.batch import Batch
 from ledger.ledger import Ledger
 from providers.protocol import Disposition, Refusal
 from receiver import names
@@ -27,7 +28,8 @@ def acknowledge_before_commit() -> None:
     properly = Ledger.write
 
     async def write(ledger: Ledger, work: Any, *arguments: Any, **options: Any) -> Any:
-        if work.__name__ not in ("record", "_store"):
+        of = getattr(work, "__self__", None)
+        if (of._work if isinstance(of, Batch) else work).__name__ not in ("record", "_store"):
             return await properly(ledger, work, *arguments, **options)
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
