@@ -6,7 +6,6 @@ The answer is 2xx only after the commit that stored the callback, moved its job 
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 import structlog
@@ -22,8 +21,9 @@ from ledger.ledger import Ledger
 from ledger.moment import Moment
 from ledger.parcels import Claim
 from ledger.tokens import BadToken, CallbackTokens
-from providers.protocol import JobStatus, Provider, Reading, Unreadable
+from providers.protocol import Provider
 from receiver import bodies
+from receiver.callback import Callback
 from receiver.direct import Answer, Direct, Headers, prepared
 from receiver.observer import FOUND_BY, Observer, Unobserved, finder
 from receiver.problems import Problem, internal, no_such_callback
@@ -33,11 +33,7 @@ log = structlog.get_logger()
 PATH = "/callbacks/{token}"
 """Where results arrive."""
 
-_BEFORE_TOKEN = b"/callbacks/"
-
-
-OTHER_TASK = "The callback's task_id is not that of its job."
-"""Why a callback is invalid that could be read."""
+_BEFORE_TOKEN = PATH.partition("{")[0].encode("ascii")
 
 
 class Onward(Protocol):
@@ -48,42 +44,6 @@ class Onward(Protocol):
 
     def begin(self, claim: Claim | None) -> None:
         """Sends it, once that is committed."""
-
-
-class _Callback:
-    """One whose token is good. `began` is when it came, in seconds of the performance counter."""
-
-    __slots__ = ("_tokens", "began", "fault", "headers", "job_id", "provider")
-
-    def __init__(
-        self, job_id: str, provider: Provider, headers: dict[str, str], tokens: CallbackTokens, began: float
-    ) -> None:
-        self.job_id = job_id
-        self.provider = provider
-        self.headers = headers
-        self.began = began
-        self.fault: str | None = None
-        """Why its body could not be read."""
-        self._tokens = tokens
-
-    def read(self, body: bytes) -> Arrival:
-        """As the ledger takes it."""
-        body = self._tokens.blank(body)
-        reading, self.fault = _read(self.provider, body)
-        return Arrival(self.job_id, self.provider.name, self.headers, body, reading)
-
-    def answered(self, verdict: str | None) -> str:
-        """The verdict that is answered. Raises `Problem` where it is not answered with 2xx."""
-        if verdict is None:
-            raise no_such_callback()
-        if verdict == "invalid":
-            raise Problem("bad-callback", self.fault or OTHER_TASK)
-        return verdict
-
-    def not_stored(self, error: Unavailable) -> Problem:
-        """What is answered when the database is away."""
-        log.warning("callback_not_stored", job_id=self.job_id, reason=str(error))
-        return Problem("unavailable", "The callback could not be stored; send it again.")
 
 
 class Intake:
@@ -112,7 +72,7 @@ class Intake:
         self._archive = archive
         self.onward: Onward | None = None
         self._accept = Batch(ledger, self._store, after=self._stored)
-        self._to_note: list[tuple[_Callback, str | None]] = []
+        self._to_note: list[tuple[Callback, str | None]] = []
 
     async def receive(self, request: Request) -> Response:
         """One callback, its token the path's parameter. The token is the authority; every bad one gets the same 404."""
@@ -149,16 +109,16 @@ class Intake:
         """About how many seconds a callback would wait to be stored if it came now."""
         return self._accept.wait()
 
-    def _begin(self, token: str, headers: Headers) -> _Callback:
+    def _begin(self, token: str, headers: Headers) -> Callback:
         """Raises `BadToken`."""
         began = time.perf_counter()
         job_id, provider_name = self._tokens.read(token)
         provider = self._providers.get(provider_name)
         if provider is None:
             raise BadToken("no such provider")
-        return _Callback(job_id, provider, self._blanked(headers), self._tokens, began)
+        return Callback(job_id, provider, self._blanked(headers), self._tokens, began)
 
-    def note_later(self, callback: _Callback, verdict: str | None) -> None:
+    def note_later(self, callback: Callback, verdict: str | None) -> None:
         """Counts and logs it when all those have their answers that were stored together."""
         if not self._to_note:
             asyncio.get_running_loop().call_soon(self._note_all)
@@ -169,7 +129,7 @@ class Intake:
         for callback, verdict in noting:
             self._note(callback, verdict)
 
-    def _note(self, callback: _Callback, verdict: str | None) -> None:
+    def _note(self, callback: Callback, verdict: str | None) -> None:
         if verdict is None:
             self._observer.refused()
             return
@@ -206,7 +166,7 @@ class _Taken:
 
     __slots__ = ("_answer", "_callback", "_intake", "_parts")
 
-    def __init__(self, intake: Intake, callback: _Callback) -> None:
+    def __init__(self, intake: Intake, callback: Callback) -> None:
         self._intake = intake
         self._callback = callback
         self._parts: list[bytes] = []
@@ -243,23 +203,3 @@ class _Taken:
 _ANSWERS: Mapping[str, Response] = {verdict: JSONResponse({"verdict": verdict}) for verdict in VERDICTS}
 _PREPARED = {verdict: prepared(answer) for verdict, answer in _ANSWERS.items()}
 """Made once; an answer can be sent any number of times."""
-
-
-def why_invalid(provider: Provider, body: bytes) -> str:
-    """What was wrong with a callback that was found invalid."""
-    return _read(provider, body)[1] or OTHER_TASK
-
-
-def _read(provider: Provider, body: bytes) -> tuple[Reading | None, str | None]:
-    try:
-        return _advised(provider, provider.read_callback(body)), None
-    except Unreadable as error:
-        return None, str(error)
-
-
-def _advised(provider: Provider, reading: Reading) -> Reading:
-    """The reading, with what a person can do about its error, where that is known."""
-    if reading.status is not JobStatus.FAILED or reading.error is None:
-        return reading
-    hint = provider.hint(reading.error.code)
-    return replace(reading, warnings=(*reading.warnings, f"hint: {hint}")) if hint else reading

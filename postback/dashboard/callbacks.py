@@ -21,7 +21,7 @@ from postback.dashboard.page import Page
 from postback.dashboard.shell import draw
 from postback.house import House
 from providers import PROVIDERS
-from receiver.intake import why_invalid
+from receiver.callback import why_invalid
 
 SIBLINGS = 50
 """Other callbacks of the same job that a page names."""

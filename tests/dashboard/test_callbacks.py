@@ -11,7 +11,7 @@ from sqlalchemy import insert, update
 from ledger import ids
 from ledger.schema import callbacks
 from postback.dashboard import reading
-from receiver.intake import OTHER_TASK
+from receiver.callback import OTHER_TASK
 from tests.api.stage import Stage, finished
 from tests.dashboard.conftest import browser_at
 

@@ -9,7 +9,7 @@ from ledger.lifecycle import JOB, may
 from ledger.verdict import rule
 from providers import PROVIDERS, jsontext
 from providers.protocol import Reading
-from receiver.intake import _read
+from receiver.callback import read
 from tests.api.corpus import NOT_A_CALLBACK, NOT_JSON
 from tests.samples.table import SAMPLES
 
@@ -36,7 +36,7 @@ def judge(data: bytes) -> None:
     says which."""
     _strict(data)
     for provider in PROVIDERS.values():
-        reading, fault = _read(provider, data)
+        reading, fault = read(provider, data)
         assert (reading is None) == (fault is not None)
         assert len(fault or "") < MAX_SAID
         _ruled(JOBS[len(data) % len(JOBS)], reading)
