@@ -116,12 +116,11 @@ class Batch(Generic[I, O]):
         taken: list[tuple[I, Waiting[O]]] = []
         try:
             answers = await self._ledger.write(self._begin, taken)
-        except Unavailable as error:
-            if not taken:  # it did not even begin
-                self._take(taken)
-            _fail(taken, error)
         except Exception as error:
-            if len(taken) == 1:
+            begun = bool(taken)
+            if not begun:
+                self._take(taken)
+            if not begun or len(taken) == 1 or isinstance(error, Unavailable):
                 _fail(taken, error)
                 return
             for one in taken:
@@ -149,12 +148,14 @@ class Batch(Generic[I, O]):
 
     def _tell(self, taken: Sequence[tuple[I, Waiting[O]]], answers: Sequence[O]) -> None:
         self._ledger.observer.batched(len(taken))
-        self._after(answers)
-        for (_, waiting), answer in zip(taken, answers, strict=True):
-            if not waiting.done():
-                waiting.set_result(answer)
-        self._together = min(MAX_SIZE, len(taken) + len(self._waiting))
-        self._until = asyncio.get_running_loop().time() + AGAIN
+        try:
+            self._after(answers)
+        finally:
+            for (_, waiting), answer in zip(taken, answers, strict=True):
+                if not waiting.done():
+                    waiting.set_result(answer)
+            self._together = min(MAX_SIZE, len(taken) + len(self._waiting))
+            self._until = asyncio.get_running_loop().time() + AGAIN
 
 
 def _fail(taken: Sequence[tuple[I, Waiting[O]]], error: Exception) -> None:

@@ -108,14 +108,16 @@ class PostgresDatabase:
     async def _commit(self, work: Work[T]) -> T:
         for _ in range(TRIES):
             began = time.perf_counter()
+            connected = False
             try:
                 async with self._engine.begin() as connection:
+                    connected = True
                     result = await connection.run_sync(work)
                 self.observer.committed(time.perf_counter() - began, 1)
                 return result
             except DBAPIError as error:
                 state = _sqlstate(error)
-                if state[:2] in _OURS:
+                if connected and state[:2] in _OURS:
                     raise
                 if state not in _TRY_AGAIN:
                     raise Unavailable(f"the database could not be written: {_reason(error)}") from error

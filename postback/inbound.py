@@ -2,9 +2,12 @@
 of bytes, and for who does not read its answers, and takes whoever comes."""
 
 import asyncio
+from collections.abc import Sequence, Sized
 from http import HTTPStatus
 from typing import Any, cast
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from postback.api import headers
@@ -35,8 +38,23 @@ def most_connections() -> int:
     return max(1, most - RESERVE)
 
 
+class _Flow(FlowControl):
+    """Reads on only when nothing waits for its turn: uvicorn reads on with every answer, however many requests of one
+    client wait already."""
+
+    def __init__(self, transport: asyncio.Transport, pipeline: Sized) -> None:
+        super().__init__(transport)
+        self._pipeline = pipeline
+
+    def resume_reading(self) -> None:
+        if not self._pipeline:
+            super().resume_reading()
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """Closes connections that are silent, or whose headers or body do not come to an end in time or at all.
+
+    A wish for another protocol is declined by going on with this one (RFC 9110, section 7.8).
 
     Requests that `refuse` takes, or `take` where there is nothing unusual in them, have no task, and the application
     sees nothing of them. Those that are sent before the last one was answered are always passed on to it.
@@ -61,6 +79,10 @@ class BoundedProtocol(HttpToolsProtocol):
     """Whether the connection is good for another request after that."""
     _idle = False
     """Whether the deadline is for the next request to begin."""
+    _declined = False
+    """Whether the request whose headers have come wants another protocol, and is to be read again without."""
+    _wishes: Sequence[tuple[bytes, bytes]] = ()
+    """The headers that said so, as long as it is read again."""
 
     def __init__(self, *args: Any, refuse: Take, take: Take, most: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -71,6 +93,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._patient = Patient(transport, self.loop, self.ANSWER_SECONDS)
         super().connection_made(cast(asyncio.Transport, self._patient))
+        self.flow = _Flow(cast(asyncio.Transport, self._patient), self.pipeline)
         if len(self.connections) > self._most:
             # Even to read what it wants would need room that others have.
             transport.abort()
@@ -85,7 +108,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        if self._owed:
+        if (self._taken is not None or self._owed) and not self.pipeline:
             self._kept = False
         else:
             super().shutdown()
@@ -102,9 +125,39 @@ class BoundedProtocol(HttpToolsProtocol):
             self._within(self.HEAD_SECONDS)
         if not self._in_body:
             self._head_size += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._feed(data)
         if not self._in_body and self._head_size > MAX_HEAD:
             self._give_up(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def _feed(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            try:
+                self.parser.feed_data(left)
+            except HttpParserUpgrade as upgrade:
+                if not self._declined:
+                    return  # a CONNECT: what follows is no HTTP
+                left = left[upgrade.args[0] :]
+                self._read_again()
+            except HttpParserError:
+                self.send_400_response("Invalid HTTP request received.")
+                return
+            else:
+                return
+
+    def _read_again(self) -> None:
+        """Gives another parser the head that has come, without the wish for another protocol: for the sake of that the
+        first one reads no body."""
+        lines = [
+            b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode("ascii"))
+        ]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        self._wishes = [header for header in self.headers if header[0] == b"upgrade"]
+        self._declined = False
+        self.parser = HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self.parser.feed_data(b"\r\n".join([*lines, b"", b""]))
 
     def on_message_begin(self) -> None:
         if self._deadline is None:
@@ -112,6 +165,11 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._declined = True
+            return
+        self.headers += self._wishes
+        self._wishes = ()
         self._in_body = True
         self._within(self.BODY_SECONDS)
         answered = not self._owed and (self.cycle is None or self.cycle.response_complete)
@@ -131,6 +189,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._taken.receive(body)
 
     def on_message_complete(self) -> None:
+        if self._declined:
+            return
         self._in_body = False
         self._head_size = 0
         self._deadline = None
@@ -164,6 +224,10 @@ class BoundedProtocol(HttpToolsProtocol):
             if self._deadline is None:  # nothing of the next request has come
                 self._idle = True
                 self._within(self.timeout_keep_alive)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self.flow.resume_reading()
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         if self._owed:

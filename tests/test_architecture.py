@@ -31,7 +31,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "httpx": (),
     "requests": (),
     "aiohttp": (),
-    "httptools": ("receiver/connection.py",),
+    "httptools": ("receiver/connection.py", "postback/inbound.py"),
     "aiohappyeyeballs": ("receiver/connections.py",),
     "http": ("providers", *WINGS),
     "http.client": WINGS,

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,11 +57,18 @@ class Quick(BoundedProtocol):
         super()._start_asgi_task(cycle, app)
 
 
+async def until(met: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not met():
+            await asyncio.sleep(0.01)
+
+
 @dataclass
 class Server:
     house: House
     port: int
     stop: Callable[[], Awaitable[None]]
+    connections: Callable[[], Collection[Any]]
 
     async def callback(self, job: Job | None = None, body: bytes = DONE, *more: bytes) -> bytes:
         """A callback on the wire, of a new job if none is given, with more lines in its head."""
@@ -119,7 +126,7 @@ async def server(anyio_backend: str, tmp_path: Path, sqlite_url: str) -> AsyncIt
                 uvicorn.should_exit = True
                 await asyncio.wait_for(asyncio.shield(task), 30)
 
-            yield Server(house, listening.getsockname()[1], stop)
+            yield Server(house, listening.getsockname()[1], stop, lambda: list(uvicorn.server_state.connections))
             await stop()
 
 
@@ -229,6 +236,46 @@ async def pending_with(server: Server, write: Any) -> Job:
             return await write(server.house.ledger, *given, **named)
 
     return await pending(Quickly())  # type: ignore[arg-type]
+
+
+async def test_a_server_that_stops_waits_for_a_body_that_is_coming(server: Server) -> None:
+    wire, client = await server.callback(), await server.connect()
+    client.writer.write(wire[:-10])
+    await client.writer.drain()
+    await until(lambda: any(connection._taken for connection in server.connections()))
+    stopping = asyncio.ensure_future(server.stop())
+    await until(lambda: not any(connection._kept for connection in server.connections()))
+    client.writer.write(wire[-10:])
+    (answer,) = await client.rest()
+    assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+    await stopping
+
+
+@pytest.mark.parametrize("size", [1, 50, 100_000])
+async def test_a_wish_for_another_protocol_is_declined_and_the_body_read(server: Server, size: int) -> None:
+    """Java's own client asks for HTTP/2 with its first request."""
+    wishes = b"connection: Upgrade, HTTP2-Settings", b"upgrade: h2c", b"http2-settings: AAMAAABkAAQAAP__"
+    wires = [await server.callback(None, DONE, *wishes), await server.callback(None, b"GET / HTTP/1.1", *wishes), CLOSE]
+    together = b"".join(wires)
+    answers = await server.answers(*(together[start : start + size] for start in range(0, len(together), size)))
+    assert [answer.status_code for answer in answers] == [200, 400, 200]
+    stored = await server.house.ledger.read(lambda connection: connection.execute(callbacks.select()).all())
+    assert [(row.verdict, row.body) for row in stored] == [("accepted", DONE), ("invalid", b"GET / HTTP/1.1")]
+    assert {row.headers["upgrade"] for row in stored} == {"h2c"}
+
+
+@pytest.mark.parametrize("wire", ["callbacks", "health"])
+async def test_who_sends_many_and_reads_no_answers_is_not_read_on(server: Server, wire: str) -> None:
+    many = (await server.callback(None, RUNNING) if wire == "callbacks" else HEALTH) * 40_000
+    client, most = await server.connect(), 0
+    client.writer.transport.set_write_buffer_limits(len(many))
+    client.reader._limit = 1  # type: ignore[attr-defined]
+    client.writer.write(many)
+    for _ in range(300):
+        await asyncio.sleep(0.001)
+        most = max([most, *(len(connection.pipeline) for connection in server.connections())])
+    client.writer.transport.abort()
+    assert 0 < most * len(many) / 40_000 < 600_000
 
 
 @pytest.mark.parametrize(

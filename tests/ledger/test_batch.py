@@ -119,6 +119,35 @@ async def test_an_unavailable_database_fails_all_and_the_next_are_tried(ledger: 
     assert await batch.add(5) == 10
 
 
+async def test_what_does_not_even_begin_fails_all_that_wait_and_is_tried_once(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[object] = []
+
+    async def fails(*given: object) -> object:
+        tried.append(given)
+        raise RuntimeError("no connection, for a reason nobody foresaw")
+
+    work = Work()
+    batch = Batch(ledger, work)
+    monkeypatch.setattr(ledger, "write", fails)
+    outcomes = await asyncio.gather(*(batch.add(number) for number in range(4)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [RuntimeError] * 4
+    assert len(tried) == 1
+    monkeypatch.undo()
+    assert await batch.add(5) == 10
+
+
+async def test_who_is_told_afterwards_and_fails_keeps_no_answer_from_anybody(ledger: Ledger) -> None:
+    def fails(answers: Sequence[int]) -> None:
+        raise RuntimeError("a bug")
+
+    batch = Batch(ledger, Work(), after=fails)
+    for numbers in ([0, 1, 2], [5]):
+        assert await asyncio.gather(*map(batch.add, numbers)) == [2 * number for number in numbers]
+        assert isinstance(batch._flush and batch._flush.exception(), RuntimeError)
+
+
 async def test_one_who_no_longer_waits_does_not_disturb_the_others(ledger: Ledger) -> None:
     work = Work(bad=3)
     batch = Batch(ledger, work)
