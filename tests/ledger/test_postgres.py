@@ -137,3 +137,23 @@ async def test_a_server_that_is_gone_is_unavailable() -> None:
 
 
 _END_OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'postback'"
+
+
+async def test_a_server_that_lets_nobody_in_is_away_and_no_fault_of_the_work(
+    database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`REVOKE CONNECT` is told with the class of errors that else a statement of ours has caused."""
+
+    class Refused(Exception):
+        sqlstate = "42501"
+
+    def begin() -> None:
+        raise DBAPIError("connect", None, Refused("permission denied for database"))
+
+    ran: list[Connection] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(type(database._engine), "begin", lambda engine: begin())
+        with pytest.raises(Unavailable):
+            await database.write(ran.append)
+    assert not ran
+    assert await database.write(lambda connection: add(connection, 7)) == 7
