@@ -92,10 +92,11 @@ class Intake:
 
     def take(self, method: bytes, target: bytes, headers: Headers) -> Direct | None:
         """A callback that `receive` would find nothing wrong with, so far, and that says how long it is."""
-        if method != b"POST" or not target.startswith(_BEFORE_TOKEN):
+        token = target.removeprefix(_BEFORE_TOKEN)
+        if method != b"POST" or b"/" in token:  # as in every path that is another
             return None
         try:
-            callback = self._begin(target[len(_BEFORE_TOKEN) :].decode("latin-1"), headers)
+            callback = self._begin(token.decode("latin-1"), headers)
             bodies.check_kind(callback.headers)
         except (BadToken, Problem):
             return None

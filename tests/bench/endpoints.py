@@ -170,7 +170,11 @@ async def _serve(pipe: Connection) -> None:
     pipe.send(server.sockets[0].getsockname()[1])
 
     def asked() -> None:
-        match pipe.recv():
+        try:
+            question = pipe.recv()
+        except EOFError:
+            os._exit(0)  # whoever started us was killed
+        match question:
             case "take":
                 pipe.send(Endpoint.latencies.copy())
                 Endpoint.latencies.clear()
