@@ -132,14 +132,15 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _feed(self, data: bytes) -> None:
         left = memoryview(data)
-        while left:
+        while left or self._declined:
             try:
+                if self._declined:
+                    self._read_again()
                 self.parser.feed_data(left)
             except HttpParserUpgrade as upgrade:
                 if not self._declined:
                     return  # a CONNECT: what follows is no HTTP
                 left = left[upgrade.args[0] :]
-                self._read_again()
             except HttpParserError:
                 self.send_400_response("Invalid HTTP request received.")
                 return
