@@ -12,6 +12,7 @@ from ledger.errors import CannotOpen
 from ledger.ids import Ids
 from ledger.moment import Moment
 from ledger.observer import Observer, Unobserved
+from ledger.postgres import PostgresDatabase
 from ledger.sqlite import SqliteDatabase
 
 P = ParamSpec("P")
@@ -67,8 +68,5 @@ async def open_database(url: str) -> Database:
         case "sqlite" if address.database and address.database != ":memory:":
             return await SqliteDatabase.open(Path(address.database))
         case "postgresql" | "postgres":
-            # What it is made of takes a tenth of a start, which nobody on SQLite has to wait for.
-            from ledger.postgres import PostgresDatabase
-
             return await PostgresDatabase.open(url)
     raise CannotOpen("POSTBACK_DATABASE_URL must be sqlite:///path or postgresql://user@host/name")

@@ -13,14 +13,14 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
 from ledger import migration, wal
 from ledger.database import Work
@@ -28,9 +28,6 @@ from ledger.errors import CannotOpen, Overloaded, Unavailable
 from ledger.filelock import FileLock
 from ledger.group import Unit, reason, run_all
 from ledger.observer import Observer, Unobserved
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
 T = TypeVar("T")
 
@@ -45,7 +42,7 @@ class SqliteDatabase:
     def __init__(self, path: Path, lock: FileLock) -> None:
         self._lock = lock
         self._writing = _writing_engine(path)
-        self._path = path
+        self._reading = _reading_engine(path)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-writer")
         self._waiting: asyncio.Queue[Unit[Any] | None] = asyncio.Queue()
         self.observer: Observer = Unobserved()
@@ -124,22 +121,16 @@ class SqliteDatabase:
         await writer
         await self._dispose()
 
-    @cached_property
-    def _readers(self) -> "AsyncEngine":
-        """Made when somebody reads: the first callbacks after a start are accepted without."""
-        return _reading_engine(self._path)
-
     async def _read(self, work: Work[T]) -> T:
         try:
-            async with self._readers.connect() as connection:
+            async with self._reading.connect() as connection:
                 return await connection.run_sync(work)
         except (DBAPIError, PoolTimeout) as error:
             raise Unavailable(f"the database could not be read: {reason(error)}") from error
 
     async def _dispose(self) -> None:
         # Readers first: the last connection to close checkpoints the WAL, and that must be the writer.
-        if "_readers" in vars(self):
-            await self._readers.dispose()
+        await self._reading.dispose()
         await self._in_thread(self._writing.dispose)
         self._thread.shutdown(wait=False)
         self._lock.release()
@@ -194,11 +185,7 @@ def _writing_engine(path: Path) -> Engine:
     return engine
 
 
-def _reading_engine(path: Path) -> "AsyncEngine":
-    # It brings the whole of SQLAlchemy along: a tenth of a start.
-    from sqlalchemy.ext.asyncio import create_async_engine
-    from sqlalchemy.pool import AsyncAdaptedQueuePool
-
+def _reading_engine(path: Path) -> AsyncEngine:
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{path}", poolclass=AsyncAdaptedQueuePool, pool_size=READERS, max_overflow=0
     )

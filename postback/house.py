@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from starlette.types import ASGIApp
 
 from dispatcher.patience import POLL_LEASE
-from ledger import copies, deliveries, migration, moving, polls, serial, submissions
+from ledger import copies, deliveries, moving, polls, serial, submissions
 from ledger.batch import Batch
 from ledger.clock import Clock, system_now
 from ledger.errors import CannotOpen
@@ -234,13 +234,12 @@ async def open_house(
     try:
         if settings.auto_migrate:
             await ledger.database.migrate()
-        # As all that a start asks, of the connection that writes: SQLite's readers come later.
-        found, needed = await ledger.database.write(migration.version)
+        found, needed = await ledger.database.version()
         if found != needed:
             raise CannotOpen(
                 f"the database has schema {found or 'none'}, this version needs {needed}: run postback migrate"
             )
-        await ledger.database.write(moving.check_complete)
+        await ledger.read(moving.check_complete)
         keys = keyfiles.secret_keys(settings)
         await ledger.write(check_keys, keys)
         await ledger.write(serial.rebase)
