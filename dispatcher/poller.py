@@ -68,7 +68,7 @@ class Poller:
         self._spawn = spawn
         self._sleep = sleep
         self._jitter = jitter
-        self._settle = Batch(ledger, polls.settle)
+        self._settle = Batch(ledger, polls.settle, apart=True)
 
     async def run_once(self, now: int) -> int | None:
         """Starts asking about what is due, and returns when it wants to be called again."""

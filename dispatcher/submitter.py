@@ -77,8 +77,8 @@ class Submitter:
         self._on_taken = on_taken
         self._sleep = sleep
         self._jitter = jitter
-        self._start = Batch(ledger, submissions.start)
-        self._settler = Settler(ledger, submissions.settle, sleep=sleep, jitter=jitter)
+        self._start = Batch(ledger, submissions.start, apart=True)
+        self._settler = Settler(ledger, submissions.settle, apart=True, sleep=sleep, jitter=jitter)
 
     async def run_once(self, now: int) -> int | None:
         """Ends leases that ran out, starts what may be sent, and returns when it wants to be called again."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Concatenate, Generic, Protocol, TypeVar, cast
 
 from sqlalchemy import Connection
 
@@ -18,6 +18,9 @@ A = TypeVar("A", contravariant=True)
 
 MAX_SIZE = 128
 MAX_WAITING = 4_096
+
+WORTH = 16
+"""From how many items on they are worth being sent to another process."""
 
 AGAIN = 0.003
 """Within how many seconds those that were answered together may come again, and are waited for."""
@@ -42,8 +45,9 @@ class Waiting(Protocol[A]):
 class Batch(Generic[I, O]):
     """Feeds one query function that takes many items and answers each, in their order.
 
-    `work` gets items in the order they came. If it raises for several, each is tried alone: one bad item never
-    fails its neighbours.
+    `work` gets items in the order they came, and what is `given` for so many. If it raises for several, each is tried
+    alone: one bad item never fails its neighbours. If it can be done `apart`, in another process, it is a function of a
+    module, and all that it takes and returns can be pickled.
 
     `coming` counts the items that are to come soon or wait already: the first of them waits a little for the others,
     where nothing is lost by that. `after` is told all answers of a commit, also those that nobody waits for any more.
@@ -52,21 +56,27 @@ class Batch(Generic[I, O]):
     def __init__(
         self,
         ledger: Ledger,
-        work: Callable[[Connection, Moment, Sequence[I]], Sequence[O]],
+        work: Callable[Concatenate[Connection, Moment, Sequence[I], ...], Sequence[O]],
         *,
+        given: Callable[[int], tuple[Any, ...]] = lambda count: (),
+        apart: bool = False,
         coming: Callable[[], int] = lambda: 0,
         after: Callable[[Sequence[O]], None] = lambda answers: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._ledger = ledger
         self._work = work
+        self._given = given
+        self._apart = apart
         self._coming = coming
         self._after = after
         self._sleep = sleep
         # The event loop appends, and whoever runs the work takes from the other end: it may be another thread.
         self._waiting: deque[tuple[I, Waiting[O]]] = deque()
         self._turns = Turns(MAX_SIZE)
-        self._flush: asyncio.Task[None] | None = None
+        self._flushes: set[asyncio.Task[None]] = set()
+        self._under_way = 0
+        self._away = 0
         self._together = 0
         self._until = 0.0
         self._gathered: asyncio.Future[None] | None = None
@@ -84,18 +94,40 @@ class Batch(Generic[I, O]):
         self._waiting.append((item, answer))
         if self._gathered is not None and len(self._waiting) >= self._together:
             _release(self._gathered)
-        if self._flush is None or self._flush.done():
-            self._flush = asyncio.create_task(self._run(), name=f"batch-{self._work.__name__}")
+        self._begin_flush()
 
     def wait(self) -> float:
         """About how many seconds an item would wait for its turn if it came now."""
         return self._turns.wait(len(self._waiting))
 
+    def _begin_flush(self) -> None:
+        if not self._flushes or (len(self._flushes) == self._under_way and self._worth_another()):
+            flush = asyncio.create_task(self._run(), name=f"batch-{self._work.__name__}")
+            self._flushes.add(flush)
+
+    def _worth_another(self) -> bool:
+        """Whether so many wait that they go before the last ones have come back."""
+        return self._under_way < self._at_once() and len(self._waiting) >= max(WORTH, self._together)
+
+    def _at_once(self) -> int:
+        return self._ledger.database.at_once if self._apart else 1
+
     async def _run(self) -> None:
-        while self._waiting:
-            await self._gather()
+        try:
+            while self._waiting and (not self._under_way or self._worth_another()):
+                if not self._under_way:
+                    await self._gather()
+                await self._flush()
+        finally:
+            self._flushes.discard(cast(asyncio.Task[None], asyncio.current_task()))
+
+    async def _flush(self) -> None:
+        self._under_way += 1
+        try:
             with self._turns.take():
                 await self._write()
+        finally:
+            self._under_way -= 1
 
     async def _gather(self) -> None:
         """Lets those that were answered together come again together: the first of them would travel alone while the
@@ -115,7 +147,10 @@ class Batch(Generic[I, O]):
     async def _write(self) -> None:
         taken: list[tuple[I, Waiting[O]]] = []
         try:
-            answers = await self._ledger.write(self._begin, taken)
+            if self._apart and len(self._waiting) >= WORTH:
+                answers = await self._write_apart(taken)
+            else:
+                answers = await self._ledger.write(self._begin, taken)
         except Exception as error:
             begun = bool(taken)
             if not begun:
@@ -128,9 +163,19 @@ class Batch(Generic[I, O]):
         else:
             self._tell(taken, answers)
 
+    async def _write_apart(self, taken: list[tuple[I, Waiting[O]]]) -> Sequence[O]:
+        self._take(taken, MAX_SIZE if self._at_once() == 1 else max(WORTH, self._together))
+        self._away += len(taken)
+        self._begin_flush()
+        try:
+            items = [item for item, _ in taken]
+            return await self._ledger.write_many(self._work, items, *self._given(len(items)))
+        finally:
+            self._away -= len(taken)
+
     async def _write_alone(self, one: tuple[I, Waiting[O]]) -> None:
         try:
-            answers = await self._ledger.write(self._work, [one[0]])
+            answers = await self._ledger.write(self._work, [one[0]], *self._given(1))
         except Exception as error:
             _fail([one], error)
         else:
@@ -140,13 +185,17 @@ class Batch(Generic[I, O]):
         """Runs the work on all that wait when its transaction begins. That may be the second time: for SQLite to find
         out who failed, for PostgreSQL after a conflict."""
         self._take(taken)
-        return self._work(connection, moment, [item for item, _ in taken])
+        if not taken:
+            return ()
+        return self._work(connection, moment, [item for item, _ in taken], *self._given(len(taken)))
 
-    def _take(self, taken: list[tuple[I, Waiting[O]]]) -> None:
-        while self._waiting and len(taken) < MAX_SIZE:
+    def _take(self, taken: list[tuple[I, Waiting[O]]], most: int = MAX_SIZE) -> None:
+        while self._waiting and len(taken) < most:
             taken.append(self._waiting.popleft())
 
     def _tell(self, taken: Sequence[tuple[I, Waiting[O]]], answers: Sequence[O]) -> None:
+        if not taken:
+            return
         self._ledger.observer.batched(len(taken))
         try:
             self._after(answers)
@@ -154,7 +203,8 @@ class Batch(Generic[I, O]):
             for (_, waiting), answer in zip(taken, answers, strict=True):
                 if not waiting.done():
                     waiting.set_result(answer)
-            self._together = min(MAX_SIZE, len(taken) + len(self._waiting))
+            here = len(taken) + len(self._waiting) + self._away
+            self._together = min(MAX_SIZE, here // self._at_once())
             self._until = asyncio.get_running_loop().time() + AGAIN
 
 

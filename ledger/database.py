@@ -21,6 +21,10 @@ class Database(Protocol):
     observer: Observer
     """Is told of every commit."""
 
+    @property
+    def at_once(self) -> int:
+        """How many large writes of one kind are worth having under way at once."""
+
     async def read(self, work: Work[T]) -> T:
         """Runs work that only reads, on a consistent snapshot. Raises `Unavailable`."""
 

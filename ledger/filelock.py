@@ -15,7 +15,8 @@ class FileLock:
     """An advisory lock on a file of its own beside the database."""
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+        self.descriptor = descriptor
+        """Whoever inherits it holds the lock, too."""
 
     @classmethod
     def take(cls, path: Path) -> "FileLock | None":
@@ -43,4 +44,4 @@ class FileLock:
 
     def release(self) -> None:
         """Lets others have it."""
-        os.close(self._descriptor)
+        os.close(self.descriptor)

@@ -54,6 +54,11 @@ class Unit(Generic[T]):
         elif not self.done.done():
             self.done.set_result(self._result)  # type: ignore[arg-type]
 
+    def finish_with(self, result: T) -> None:
+        """It was done elsewhere, and this came of it."""
+        self._result = result
+        self.finish()
+
     def fail(self, error: Exception) -> None:
         """Nothing of it was kept."""
         if not self.done.done():

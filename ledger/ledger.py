@@ -6,6 +6,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, make_url
 
+from ledger.call import Call
 from ledger.clock import Clock, system_now
 from ledger.database import Database
 from ledger.errors import CannotOpen
@@ -43,6 +44,13 @@ class Ledger:
         """Runs a query function in a transaction and returns after its commit. Raises what it raises, and
         `Unavailable`."""
         return await self.database.write(lambda connection: work(connection, self._moment(), *args, **kwargs))
+
+    async def write_many(
+        self, work: Callable[Concatenate[Connection, Moment, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """As `write`, of something that is worth doing in another process, where there is one: `work` is a function of
+        a module, and what it takes and returns can be pickled."""
+        return await self.database.write(Call(work, args, kwargs, self._moment))
 
     def observe(self, observer: Observer) -> None:
         """Tells `observer` of every commit and batch from now on."""

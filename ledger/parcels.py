@@ -155,19 +155,6 @@ def claim(connection: Connection, moment: Moment, *, limit: int, lease: int, res
     return Claim(rows, min(later + more, default=None), frozenset([*crowded, *used_up]), full)
 
 
-def claim_beside(connection: Connection, moment: Moment, *, limit: int, lease: int) -> Claim | None:
-    """Claims in the transaction of somebody whose work must not fail with it: None if it cannot be done. Whoever then
-    claims by itself hears why."""
-    savepoint = connection.begin_nested()
-    try:
-        claimed = claim(connection, moment, limit=limit, lease=lease)
-        savepoint.commit()
-    except Exception:
-        savepoint.rollback()
-        return None
-    return claimed
-
-
 def load(connection: Connection, ids: Collection[str]) -> list[Parcel]:
     """All that attempts of these deliveries need."""
     if not ids:

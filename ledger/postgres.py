@@ -90,6 +90,10 @@ class PostgresDatabase:
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
+    @property
+    def at_once(self) -> int:
+        return 1
+
     async def migrate(self) -> None:
         await self.write(migration.upgrade)
 

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import Any, Concatenate, Generic, TypeVar
 
 from sqlalchemy import Connection
 
@@ -22,7 +22,8 @@ LONGEST_PAUSE = 2 * SECOND
 
 
 class Settler(Generic[I, O]):
-    """Settles in batches. `work` answers for each item, as whether its lease was still the settler's.
+    """Settles in batches, as `Batch` does with `work`, what it is `given`, and `apart`. It answers for each item, as
+    whether its lease was still the settler's.
 
     A try may have been committed without our hearing of it, so the work's fence must refuse a second time what it took
     once. `jitter` is in [0, 1).
@@ -31,14 +32,16 @@ class Settler(Generic[I, O]):
     def __init__(
         self,
         ledger: Ledger,
-        work: Callable[[Connection, Moment, Sequence[I]], Sequence[O]],
+        work: Callable[Concatenate[Connection, Moment, Sequence[I], ...], Sequence[O]],
         *,
+        given: Callable[[int], tuple[Any, ...]] = lambda count: (),
+        apart: bool = False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.holding = 0
         """How many items wait for the database to come back."""
-        self._batch = Batch(ledger, work)
+        self._batch = Batch(ledger, work, given=given, apart=apart)
         self._clock = ledger.clock
         self._sleep = sleep
         self._jitter = jitter

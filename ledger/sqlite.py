@@ -9,25 +9,26 @@ connections of aiosqlite.
 
 import asyncio
 import os
-import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from ledger import migration, wal
+from ledger.apart import Apart
 from ledger.database import Work
 from ledger.errors import CannotOpen, Overloaded, Unavailable
 from ledger.filelock import FileLock
 from ledger.group import Unit, reason, run_all
 from ledger.observer import Observer, Unobserved
+from ledger.pragmas import READING, configure, writing_engine
 
 T = TypeVar("T")
 
@@ -41,12 +42,18 @@ class SqliteDatabase:
 
     def __init__(self, path: Path, lock: FileLock) -> None:
         self._lock = lock
-        self._writing = _writing_engine(path)
+        self._writing = writing_engine(path)
         self._reading = _reading_engine(path)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-writer")
         self._waiting: asyncio.Queue[Unit[Any] | None] = asyncio.Queue()
         self.observer: Observer = Unobserved()
         self._writer: asyncio.Task[None] | None = None
+        self._apart = Apart(
+            path,
+            lock,
+            back=self._waiting.put_nowait,
+            committed=lambda seconds: self.observer.committed(seconds, 1),
+        )
         self._running: set[asyncio.Task[Any]] = set()
 
     @classmethod
@@ -105,6 +112,10 @@ class SqliteDatabase:
         self._waiting.put_nowait(unit)
         return await unit.done
 
+    @property
+    def at_once(self) -> int:
+        return 2 if self._apart.ready else 1
+
     async def migrate(self) -> None:
         await self.write(migration.upgrade)
 
@@ -119,6 +130,7 @@ class SqliteDatabase:
             await asyncio.wait(self._running)
         self._waiting.put_nowait(None)
         await writer
+        await self._apart.close()
         await self._dispose()
 
     async def _read(self, work: Work[T]) -> T:
@@ -140,12 +152,14 @@ class SqliteDatabase:
 
     async def _write_groups(self) -> None:
         closing = False
-        while not closing:
+        while not closing or not self._waiting.empty():
             group = [await self._waiting.get()]
             while len(group) < MAX_GROUP and not self._waiting.empty():
                 group.append(self._waiting.get_nowait())
-            closing = None in group
-            units = [unit for unit in group if unit is not None]
+            closing = closing or None in group
+            units = [unit for unit in group if unit is not None and not self._apart.take(unit)]
+            if units or closing:
+                await self._apart.idle()  # one writes at a time; what comes back from there is waiting then
             if units:
                 await self._commit(units)
 
@@ -163,52 +177,12 @@ class SqliteDatabase:
         self.observer.committed(time.perf_counter() - began, len(units))
 
 
-_WRITING = (
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",
-    "PRAGMA fullfsync = ON",
-    "PRAGMA busy_timeout = 5000",
-    "PRAGMA temp_store = MEMORY",
-    "PRAGMA journal_size_limit = 67108864",  # else a WAL that grew once stays that large
-    "PRAGMA secure_delete = ON",  # what is erased is gone from the file too
-    "PRAGMA cache_size = -32768",
-)
-_READING = ("PRAGMA busy_timeout = 5000", "PRAGMA query_only = ON")
-
-
-def _writing_engine(path: Path) -> Engine:
-    # It is opened, used and closed on the writer's thread, but closed by the garbage collector on any.
-    engine = create_engine(
-        f"sqlite+pysqlite:///{path}", poolclass=StaticPool, connect_args={"check_same_thread": False}
-    )
-    _configure(engine, _WRITING, "BEGIN IMMEDIATE")
-    return engine
-
-
 def _reading_engine(path: Path) -> AsyncEngine:
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{path}", poolclass=AsyncAdaptedQueuePool, pool_size=READERS, max_overflow=0
     )
-    _configure(engine.sync_engine, _READING, "BEGIN")
+    configure(engine.sync_engine, READING, "BEGIN")
     return engine
-
-
-def _configure(engine: Engine, pragmas: Sequence[str], begins: str) -> None:
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # transactions begin where we say so, not where the driver guesses
-        cursor = connection.cursor()
-        try:
-            for pragma in pragmas:
-                cursor.execute(pragma)
-        except sqlite3.Error:
-            connection.close()  # nobody else knows it yet, and aiosqlite's thread would outlive us
-            raise
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begins)
 
 
 def _real(path: Path) -> Path:

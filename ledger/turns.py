@@ -1,6 +1,7 @@
 """Work that is done in turns: how long it takes until the turn of what comes now."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,17 +16,20 @@ class Turns:
     def __init__(self, size: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._size = size
         self._clock = clock
-        self._began = 0.0
+        self._begun: deque[float] = deque()
+        self._ended = 0.0
         self._took = 0.0
 
     @contextmanager
     def take(self) -> Iterator[None]:
-        """One turn, from its beginning to its end."""
-        began = self._began = self._clock()
+        """One turn, from its beginning to its end. One may begin before the last has ended, and then follows it."""
+        self._begun.append(self._clock())
         try:
             yield
         finally:
-            spent = self._clock() - began
+            spent = self._running()
+            self._begun.popleft()
+            self._ended = self._clock()
             # One that met another's lock says little about those to come.
             self._took = (self._took + spent) / 2 if self._took else spent
 
@@ -33,4 +37,8 @@ class Turns:
         """Seconds until the turn of one more piece, where so many wait: whole turns before it, each as long as the last
         few, or as the last to begin has been running."""
         turns = waiting // self._size
-        return turns * max(self._took, self._clock() - self._began) if turns else 0.0
+        return turns * max(self._took, self._running()) if turns else 0.0
+
+    def _running(self) -> float:
+        """For how long the turn that is running has been: one that began earlier waited for the one before it."""
+        return self._clock() - max(self._begun[0], self._ended) if self._begun else 0.0

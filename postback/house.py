@@ -92,7 +92,7 @@ class House:
             wake=lambda: self.wake("archiver"),
             observer=self.observer,
         )
-        self.recording = Batch(ledger, record)
+        self.recording = Batch(ledger, record, apart=True)
         self.eventbridge = self._eventbridge(fetch)
         self.circuit = Circuit(settings.circuit_failures, settings.circuit_cooldown)
         self.news = News(ledger)

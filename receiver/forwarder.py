@@ -3,18 +3,16 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
-from sqlalchemy import Connection
 
-from ledger import parcels, settling
+from ledger import parcels
 from ledger.clock import SECOND
 from ledger.errors import Unavailable
 from ledger.lane import Circuit
 from ledger.ledger import Ledger
-from ledger.moment import Moment
+from ledger.onward import Order, Recorded, settle
 from ledger.parcels import Parcel
 from ledger.room import Room
 from ledger.settler import Settler
@@ -47,14 +45,6 @@ _STATUS = {Verdict.DELIVERED: "delivered", Verdict.RETRY: "pending", Verdict.DEA
 Spawn = Callable[[Coroutine[Any, Any, bool]], None]
 """Runs a coroutine beside the loop, and calls the loop again when it returns True; the runner waits for it before it
 stops."""
-
-
-class _Recorded(NamedTuple):
-    """Whether an attempt was recorded, and what was claimed in the same transaction; `onward` takes its place."""
-
-    settled: bool
-    claim: parcels.Claim | None = None
-    onward: Parcel | None = None
 
 
 class Forwarder:
@@ -93,7 +83,7 @@ class Forwarder:
         self._wake = wake
         self._stopping = stopping
         self._jitter = jitter
-        self._settler = Settler(ledger, self._record, sleep=sleep, jitter=jitter)
+        self._settler = Settler(ledger, settle, given=self._given, apart=True, sleep=sleep, jitter=jitter)
         self._circuit = circuit
         self._room = Room(MAX_IN_FLIGHT, sleep=sleep)
         self._full = False
@@ -113,16 +103,16 @@ class Forwarder:
         self._carry(claim)
         return claim.next_due
 
-    def claim(self, connection: Connection, moment: Moment) -> parcels.Claim | None:
-        """Claims what is due, in the transaction of somebody who may just have made it so, where there is plenty of
+    def order(self) -> Order | None:
+        """What is to be claimed in the transaction of somebody who may make it due: something where there is plenty of
         room. `begin` must be called after the commit, whatever this answers."""
         crowded = self._full or self._crowded or self._settler.holding
         if crowded or self._stopping() or self._room.busy + AT_ONCE > MAX_IN_FLIGHT - RESERVE:
             return None
-        return parcels.claim_beside(connection, moment, limit=AT_ONCE, lease=self._lease)
+        return Order(AT_ONCE, self._lease)
 
     def begin(self, claim: parcels.Claim | None) -> None:
-        """Sends what `claim` has claimed, and calls the loop where that cannot be all."""
+        """Sends what was claimed for `order`, and calls the loop where that cannot be all."""
         if claim is not None:
             self._carry(claim)
         if claim is None or claim.full or claim.crowded or claim.next_due is not None:
@@ -157,7 +147,7 @@ class Forwarder:
         self._full = claim.full
         self._crowded = claim.crowded
 
-    async def _attempt(self, parcel: Parcel) -> _Recorded:
+    async def _attempt(self, parcel: Parcel) -> Recorded:
         with self._tracer.span("attempt", parcel.traceparent) as span:
             carried = await self._courier.carry(parcel, self._ledger.clock(), span.traceparent)
             settlement = self._settlement(parcel, carried)
@@ -168,25 +158,19 @@ class Forwarder:
         except Unavailable as error:
             # The lease runs out and the delivery is due again: sent twice rather than never.
             log.warning("attempt_not_recorded", delivery_id=parcel.id, reason=str(error))
-            return _Recorded(settled=False)
+            return Recorded(settled=False)
         attempted.log(parcel, settlement, settled=recorded.settled)
         return recorded
 
-    def _record(self, connection: Connection, moment: Moment, settlements: Sequence[Settlement]) -> list[_Recorded]:
-        settled = settling.settle(connection, moment, settlements, self._circuit)
-        limit = self._places(len(settlements))
-        claim = parcels.claim_beside(connection, moment, limit=limit, lease=self._lease) if limit else None
-        if claim is None:
-            return [_Recorded(one) for one in settled]
-        return [_Recorded(one, claim, onward) for one, onward in zip_longest(settled, claim.rows)]
-
-    def _places(self, ended: int) -> int:
-        """How many of those that end together may be replaced at once: none, unless more waits and they are as many as
-        are still under way. What it asks may be a moment old: SQLite's writer has a thread of its own."""
+    def _given(self, ended: int) -> tuple[Circuit, Order | None]:
+        """What so many attempts that end together are recorded with. They may be replaced at once, where more waits and
+        they are as many as are still under way. What this asks may be a moment old: SQLite's writer has a thread of its
+        own."""
         busy = self._room.busy
         if not (self._full or self._crowded) or self._settler.holding or self._stopping() or 2 * ended < busy:
-            return 0
-        return max(0, min(ended, MAX_IN_FLIGHT - RESERVE - (busy - ended)))
+            return self._circuit, None
+        limit = min(ended, MAX_IN_FLIGHT - RESERVE - (busy - ended))
+        return self._circuit, Order(limit, self._lease) if limit > 0 else None
 
     def _settlement(self, parcel: Parcel, carried: Carried) -> Settlement:
         now = self._ledger.clock()

@@ -9,16 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import structlog
-from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ledger.accept import Arrival, accept
+from ledger.accept import Arrival
 from ledger.batch import Batch, Waiting
 from ledger.callbacks import VERDICTS
 from ledger.errors import Unavailable
 from ledger.ledger import Ledger
-from ledger.moment import Moment
+from ledger.onward import Order, store
 from ledger.parcels import Claim
 from ledger.tokens import BadToken, CallbackTokens
 from providers.protocol import Provider
@@ -39,8 +38,8 @@ _BEFORE_TOKEN = PATH.partition("{")[0].encode("ascii")
 class Onward(Protocol):
     """Who sends what callbacks give reason to send, in this process."""
 
-    def claim(self, connection: Connection, moment: Moment) -> Claim | None:
-        """Claims it in the transaction that stores the callbacks."""
+    def order(self) -> Order | None:
+        """What is to be claimed in the transaction that stores the callbacks."""
 
     def begin(self, claim: Claim | None) -> None:
         """Sends it, once that is committed."""
@@ -71,7 +70,7 @@ class Intake:
         self._wake = wake
         self._archive = archive
         self.onward: Onward | None = None
-        self._accept = Batch(ledger, self._store, after=self._stored)
+        self._accept = Batch(ledger, store, given=self._given, apart=True, after=self._stored)
         self._to_note: list[tuple[Callback, str | None]] = []
 
     async def receive(self, request: Request) -> Response:
@@ -102,7 +101,7 @@ class Intake:
             return None
         return _Taken(self, callback) if bodies.fits(callback.headers, self._max_body) else None
 
-    def store(self, arrival: Arrival, waiting: Waiting[tuple[str | None, Claim | None]]) -> None:
+    def put(self, arrival: Arrival, waiting: Waiting[tuple[str | None, Claim | None]]) -> None:
         """Has a callback stored, and the one who waits told. Raises `Overloaded`."""
         self._accept.put(arrival, waiting)
 
@@ -138,13 +137,9 @@ class Intake:
         self._observer.callback(job_id, verdict, found_by, time.perf_counter() - callback.began)
         log.info("callback", job_id=job_id, provider=callback.provider.name, verdict=verdict, found_by=found_by)
 
-    def _store(
-        self, connection: Connection, moment: Moment, arrivals: Sequence[Arrival]
-    ) -> list[tuple[str | None, Claim | None]]:
-        """The verdict on each; and with the first, what is to be sent now."""
-        verdicts = accept(connection, moment, arrivals, archive=self._archive)
-        claim = None if self.onward is None else self.onward.claim(connection, moment)
-        return [(verdict, claim if place == 0 else None) for place, verdict in enumerate(verdicts)]
+    def _given(self, count: int) -> tuple[bool, Order | None]:
+        """What callbacks are stored with."""
+        return self._archive, None if self.onward is None else self.onward.order()
 
     def _stored(self, answers: Sequence[tuple[str | None, Claim | None]]) -> None:
         if self.onward is not None:
@@ -178,7 +173,7 @@ class _Taken:
     def end(self, answer: Answer) -> None:
         self._answer = answer
         try:
-            self._intake.store(self._callback.read(b"".join(self._parts)), self)
+            self._intake.put(self._callback.read(b"".join(self._parts)), self)
         except Exception as error:
             self.set_exception(error)
 

@@ -144,8 +144,11 @@ async def test_who_is_told_afterwards_and_fails_keeps_no_answer_from_anybody(led
 
     batch = Batch(ledger, Work(), after=fails)
     for numbers in ([0, 1, 2], [5]):
-        assert await asyncio.gather(*map(batch.add, numbers)) == [2 * number for number in numbers]
-        assert isinstance(batch._flush and batch._flush.exception(), RuntimeError)
+        adding = asyncio.gather(*map(batch.add, numbers))
+        await asyncio.sleep(0)
+        (flush,) = batch._flushes
+        assert await adding == [2 * number for number in numbers]
+        assert isinstance(flush.exception(), RuntimeError)
 
 
 async def test_one_who_no_longer_waits_does_not_disturb_the_others(ledger: Ledger) -> None:

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from ledger import parcels
 from ledger.errors import Damaged
 from ledger.moment import Moment
+from ledger.onward import Order, claim_beside
 from ledger.schema import callbacks, deliveries
 from ledger.tokens import CallbackTokens
 from providers import PROVIDERS
@@ -162,7 +163,7 @@ async def test_a_claim_beside_is_all_or_nothing(office: Office, monkeypatch: pyt
     await office.owe(await office.subscriber(), 2)
 
     def beside(connection: Connection, moment: Moment) -> parcels.Claim | None:
-        return parcels.claim_beside(connection, moment, limit=5, lease=1_000)
+        return claim_beside(connection, moment, Order(limit=5, lease=1_000))
 
     with monkeypatch.context() as patched:
         patched.setattr("ledger.parcels.load", damaged)

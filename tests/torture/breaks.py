@@ -1,6 +1,7 @@
 """Promises broken on purpose, to see that torture notices."""
 
 import asyncio
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.util import await_
 
 from dispatcher.client import ProviderClient
-from ledger import jobs, settling, sqlite, submissions
+from ledger import batch, jobs, pragmas, settling, submissions
 from ledger.batch import Batch
 from ledger.ledger import Ledger
 from providers.protocol import Disposition, Refusal
@@ -20,6 +21,7 @@ LATE_SECONDS = 1.0
 
 def apply(name: str) -> None:
     """Breaks that promise in this process. Raises `KeyError` for a name that is not in `BREAKS`."""
+    batch.WORTH = sys.maxsize  # another process would keep the promise
     BREAKS[name]()
 
 
@@ -29,7 +31,7 @@ def acknowledge_before_commit() -> None:
 
     async def write(ledger: Ledger, work: Any, *arguments: Any, **options: Any) -> Any:
         of = getattr(work, "__self__", None)
-        if (of._work if isinstance(of, Batch) else work).__name__ not in ("record", "_store"):
+        if (of._work if isinstance(of, Batch) else work).__name__ not in ("record", "store"):
             return await properly(ledger, work, *arguments, **options)
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
@@ -132,5 +134,5 @@ NOTICED = {
 
 def _synchronous(mode: str) -> None:
     full, weak = "PRAGMA synchronous = FULL", f"PRAGMA synchronous = {mode}"
-    assert full in sqlite._WRITING
-    sqlite._WRITING = tuple(weak if pragma == full else pragma for pragma in sqlite._WRITING)
+    assert full in pragmas.WRITING
+    pragmas.WRITING = tuple(weak if pragma == full else pragma for pragma in pragmas.WRITING)

@@ -28,10 +28,9 @@ def _bug(*_: Any, **__: Any) -> Any:
 if os.environ.get("RAISE") == "everywhere":
     from dispatcher.client import ProviderClient
     from ledger import subscribers
-    from receiver import egress
-    from receiver.intake import Intake
+    from receiver import egress, intake
 
-    _submit, _post, _store, _create = ProviderClient.submit, egress.Egress.post, Intake._store, subscribers.create
+    _submit, _post, _store, _create = ProviderClient.submit, egress.Egress.post, intake.store, subscribers.create
 
     async def _submits(self: Any, order: Any, callback_url: Any) -> Any:
         return await (_submit if "bug" not in order.input["prompt"] else _bug)(self, order, callback_url)
@@ -39,16 +38,16 @@ if os.environ.get("RAISE") == "everywhere":
     async def _posts(self: Any, url: str, headers: Any, body: bytes) -> Any:
         return await (_post if "/bug" not in url else _bug)(self, url, headers, body)
 
-    def _stores(self: Any, connection: Any, moment: Any, arrivals: Any) -> Any:
+    def _stores(connection: Any, moment: Any, arrivals: Any, *given: Any) -> Any:
         good = not any(b"bug" in arrival.body for arrival in arrivals)
-        return (_store if good else _bug)(self, connection, moment, arrivals)
+        return (_store if good else _bug)(connection, moment, arrivals, *given)
 
     def _creates(connection: Any, moment: Any, draft: Any, by: str) -> Any:
         return (_create if draft.description != "bug" else _bug)(connection, moment, draft, by)
 
     ProviderClient.submit = _submits  # type: ignore[method-assign]
     egress.Egress.post = _posts  # type: ignore[method-assign]
-    Intake._store = _stores  # type: ignore[method-assign]
+    intake.store = _stores
     subscribers.create = _creates
 
 if os.environ.get("RAISE") == "at the start":

@@ -1,0 +1,171 @@
+"""SQLite's second writer: a process that runs whole transactions for this one, in turn with this one's own.
+
+Of two threads of Python only one computes at a time, so a transaction that is computed on the writer's thread takes
+from the event loop what it needs. Where many come at once, another process computes it, while the loop answers the last
+ones and reads the next. Still one writes at a time: what is done here waits until nothing is under way there, and the
+lock on the file belongs to both.
+"""
+
+import asyncio
+import os
+import pickle
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from ledger.call import Call
+from ledger.filelock import FileLock
+from ledger.frames import LENGTH, framed
+from ledger.group import Unit
+from ledger.worker import FAILED, READY
+
+SECONDS = 10
+"""How long it may take to end, when it is told to."""
+
+
+class Apart(asyncio.SubprocessProtocol):
+    """The other process, which is started when there is first something for it to do.
+
+    What it cannot do, or was doing when it ended, is given `back`, to be done here: it is not done, or nobody knows.
+    `committed` is told how long a transaction took, in seconds.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        lock: FileLock,
+        *,
+        back: Callable[[Unit[Any]], None],
+        committed: Callable[[float], None],
+    ) -> None:
+        self._path = path
+        self._lock = lock
+        self._back = back
+        self._committed = committed
+        self._starting: asyncio.Task[None] | None = None
+        self._transport: asyncio.SubprocessTransport | None = None
+        self._received = bytearray()
+        self._under_way: deque[Unit[Any]] = deque()
+        self._returned: set[Unit[Any]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._ended = asyncio.Event()
+        self._ended.set()
+        self._since = 0.0
+        self.ready = False
+        """Whether it takes work."""
+
+    def take(self, unit: Unit[Any]) -> bool:
+        """Sends a piece of work there, if that can be done."""
+        if not isinstance(unit.work, Call):
+            return False
+        if unit in self._returned:
+            self._returned.remove(unit)
+            return False
+        if not self.ready:
+            self._start()
+            return False
+        try:
+            message = unit.work.message()
+        except (pickle.PicklingError, TypeError, AttributeError, ValueError):
+            return False
+        if not self._under_way:
+            self._since = time.perf_counter()
+            self._idle.clear()
+        self._under_way.append(unit)
+        self._pipe(0).write(framed(message))
+        return True
+
+    async def idle(self) -> None:
+        """Waits until nothing is under way there."""
+        await self._idle.wait()
+
+    async def close(self) -> None:
+        """Has it end, once all is done there."""
+        if self._starting is not None:
+            await self._starting
+        await self._idle.wait()
+        self.ready = False
+        if self._transport is None or self._ended.is_set():
+            return
+        self._pipe(0).close()
+        try:
+            async with asyncio.timeout(SECONDS):
+                await self._ended.wait()
+        except TimeoutError:
+            self._transport.kill()
+            await self._ended.wait()
+
+    def _start(self) -> None:
+        if self._starting is None and sys.platform != "win32" and _processors() > 1:
+            self._starting = asyncio.create_task(self._begin(), name="ledger-worker")
+
+    async def _begin(self) -> None:
+        program = sys.executable, "-P", "-m", "ledger.worker", str(self._path)
+        loop = asyncio.get_running_loop()
+        self._ended.clear()
+        try:
+            await loop.subprocess_exec(
+                lambda: self, *program, stderr=asyncio.subprocess.DEVNULL, pass_fds=(self._lock.descriptor,)
+            )
+        except OSError:
+            self._ended.set()  # no room for another process; all goes on here
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It has been started."""
+        self._transport = cast(asyncio.SubprocessTransport, transport)
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        received = self._received
+        received += data
+        while len(received) >= LENGTH.size:
+            (length,) = LENGTH.unpack_from(received)
+            end = LENGTH.size + length
+            if len(received) < end:
+                return
+            answer = bytes(received[LENGTH.size : end])
+            del received[:end]
+            self._answered(answer)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It has ended."""
+        self.ready = False
+        if self._transport is not None:
+            self._transport.close()
+        for unit in self._under_way:
+            self._return(unit)
+        self._under_way.clear()
+        self._idle.set()
+        self._ended.set()
+
+    def _answered(self, answer: bytes) -> None:
+        if answer == READY:
+            self.ready = True
+            return
+        unit = self._under_way.popleft()
+        if not self._under_way:
+            self._idle.set()
+        if answer == FAILED:
+            self._return(unit)
+            return
+        now = time.perf_counter()
+        unit.finish_with(pickle.loads(answer))  # noqa: S301 - from our own process
+        self._committed(now - self._since)
+        self._since = now
+
+    def _return(self, unit: Unit[Any]) -> None:
+        self._returned.add(unit)
+        self._back(unit)
+
+    def _pipe(self, fd: int) -> asyncio.WriteTransport:
+        return cast(asyncio.WriteTransport, cast(Any, self._transport).get_pipe_transport(fd))
+
+
+def _processors() -> int:
+    """How many may be used: with one alone, two processes would only take turns."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
