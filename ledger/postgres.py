@@ -38,6 +38,8 @@ _OURS = ("22", "23", "42")
 class PostgresDatabase:
     """A PostgreSQL database. Use `open`."""
 
+    at_once = 1
+
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -89,10 +91,6 @@ class PostgresDatabase:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
-
-    @property
-    def at_once(self) -> int:
-        return 1
 
     async def migrate(self) -> None:
         await self.write(migration.upgrade)

@@ -5,8 +5,7 @@ the job. A late success for a lost or unconfirmed job is accepted: truth beats o
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from ledger.job import Job
@@ -67,8 +66,7 @@ class Reading(Protocol):
     def warnings(self) -> Sequence[str]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(NamedTuple):
     """The verdict, the job as it is afterwards, and the states it passed through, each of which may notify."""
 
     verdict: str

@@ -1,7 +1,6 @@
 """What AceData says of a job: in the answer to a submission, in a callback and in a task record."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from providers.fields import task_id_of, text_of
@@ -52,7 +51,7 @@ def read_record(record: Mapping[str, Any]) -> Reading:
     if outcome is None:
         working = finished or bool(record.get("started_at"))
         outcome = Reading(JobStatus.RUNNING if working else JobStatus.PENDING, task_id_of(response or {}))
-    return replace(outcome, task_id=task_id or outcome.task_id)
+    return outcome._replace(task_id=task_id or outcome.task_id)
 
 
 def callback_of(record: Mapping[str, Any]) -> bytes:

@@ -8,7 +8,6 @@ DashScope does not call back; the poller POSTs the answer to the query as it is,
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -83,7 +82,7 @@ class DashScope:
             return POLICY.unreadable(answer, "its output has no task_id")
         if reading.status is JobStatus.UNKNOWN:
             # It has just given the job an id: it will know it in a moment.
-            return replace(reading, status=JobStatus.PENDING)
+            return reading._replace(status=JobStatus.PENDING)
         return reading
 
     def fetch(self, task_id: str, model: str = "") -> Call:

@@ -11,7 +11,7 @@ I/O, and nothing here imports another part of Postback.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from providers.parameters import Parameter
 
@@ -88,24 +88,21 @@ class JobStatus(StrEnum):
         return self in (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELED)
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """An error in the provider's own words."""
 
     code: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """One image: a URL, or the error that took its place."""
 
     url: str | None
     error: Fault | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Metrics:
+class Metrics(NamedTuple):
     """How many images were asked for, made and failed; None where the provider does not say."""
 
     total: int | None
@@ -113,8 +110,7 @@ class Metrics:
     failed: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What an answer or a callback says about a job."""
 
     status: JobStatus

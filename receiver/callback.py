@@ -1,7 +1,5 @@
 """One callback whose token was good: what it says, and what it is answered."""
 
-from dataclasses import replace
-
 import structlog
 
 from ledger.accept import Arrival
@@ -70,4 +68,4 @@ def _advised(provider: Provider, reading: Reading) -> Reading:
     if reading.status is not JobStatus.FAILED or reading.error is None:
         return reading
     hint = provider.hint(reading.error.code)
-    return replace(reading, warnings=(*reading.warnings, f"hint: {hint}")) if hint else reading
+    return reading._replace(warnings=(*reading.warnings, f"hint: {hint}")) if hint else reading

@@ -127,7 +127,7 @@ def last_outcome_wins() -> Iterator[None]:
     def rule(job: Any, reading: Any, now: int) -> Any:
         ruling = real(job, reading, now)
         if ruling.verdict == "conflicting":
-            return replace(ruling, job=replace(ruling.job, status=str(reading.status), finished_at=now))
+            return ruling._replace(job=ruling.job._replace(status=str(reading.status), finished_at=now))
         return ruling
 
     with patch("ledger.accept.rule", rule):

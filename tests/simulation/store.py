@@ -115,6 +115,8 @@ class Access:
     time comes that stands in one of them; then it is answered from memory: most of what loops do is this.
     """
 
+    at_once = 1
+
     def __init__(
         self,
         store: Store,
