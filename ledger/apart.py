@@ -25,6 +25,9 @@ from ledger.worker import FAILED, READY
 SECONDS = 10
 """How long it may take to end, when it is told to."""
 
+REST = 60
+"""After how many seconds one that ended by itself may be followed by another."""
+
 
 class Apart(asyncio.SubprocessProtocol):
     """The other process, which is started when there is first something for it to do.
@@ -55,6 +58,7 @@ class Apart(asyncio.SubprocessProtocol):
         self._ended = asyncio.Event()
         self._ended.set()
         self._since = 0.0
+        self._not_before = 0.0
         self.ready = False
         """Whether it takes work."""
 
@@ -100,19 +104,19 @@ class Apart(asyncio.SubprocessProtocol):
             await self._ended.wait()
 
     def _start(self) -> None:
-        if self._starting is None and sys.platform != "win32" and _processors() > 1:
+        rested = self._ended.is_set() and asyncio.get_running_loop().time() >= self._not_before
+        if rested and sys.platform != "win32" and _processors() > 1:
+            self._ended.clear()
             self._starting = asyncio.create_task(self._begin(), name="ledger-worker")
 
     async def _begin(self) -> None:
         program = sys.executable, "-P", "-m", "ledger.worker", str(self._path)
-        loop = asyncio.get_running_loop()
-        self._ended.clear()
         try:
-            await loop.subprocess_exec(
+            await asyncio.get_running_loop().subprocess_exec(
                 lambda: self, *program, stderr=asyncio.subprocess.DEVNULL, pass_fds=(self._lock.descriptor,)
             )
         except OSError:
-            self._ended.set()  # no room for another process; all goes on here
+            self._over()  # no room for another process; all goes on here
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It has been started."""
@@ -138,8 +142,9 @@ class Apart(asyncio.SubprocessProtocol):
         for unit in self._under_way:
             self._return(unit)
         self._under_way.clear()
+        self._received.clear()
         self._idle.set()
-        self._ended.set()
+        self._over()
 
     def _answered(self, answer: bytes) -> None:
         if answer == READY:
@@ -155,6 +160,10 @@ class Apart(asyncio.SubprocessProtocol):
         unit.finish_with(pickle.loads(answer))  # noqa: S301 - from our own process
         self._committed(now - self._since)
         self._since = now
+
+    def _over(self) -> None:
+        self._not_before = asyncio.get_running_loop().time() + REST
+        self._ended.set()
 
     def _return(self, unit: Unit[Any]) -> None:
         self._returned.add(unit)

@@ -164,7 +164,7 @@ class Batch(Generic[I, O]):
             self._tell(taken, answers)
 
     async def _write_apart(self, taken: list[tuple[I, Waiting[O]]]) -> Sequence[O]:
-        self._take(taken, MAX_SIZE if self._at_once() == 1 else max(WORTH, self._together))
+        self._take(taken, self._most())
         self._away += len(taken)
         self._begin_flush()
         try:
@@ -188,6 +188,12 @@ class Batch(Generic[I, O]):
         if not taken:
             return ()
         return self._work(connection, moment, [item for item, _ in taken], *self._given(len(taken)))
+
+    def _most(self) -> int:
+        """How many go together: all, or a half where the other half is to be under way meanwhile."""
+        if self._at_once() == 1:
+            return MAX_SIZE
+        return min(MAX_SIZE, max(WORTH, self._together, (len(self._waiting) + self._away + 1) // 2))
 
     def _take(self, taken: list[tuple[I, Waiting[O]]], most: int = MAX_SIZE) -> None:
         while self._waiting and len(taken) < most:

@@ -36,6 +36,10 @@ MAX_WAITING = 4_096
 MAX_GROUP = 256
 READERS = 4
 
+TRIES, PAUSE = 20, 0.05
+"""How often, and after how many seconds each, a file is tried that is in use: the second writer of a process that was
+killed may be ending its last commit."""
+
 
 class SqliteDatabase:
     """A SQLite file owned by this process. Use `open`."""
@@ -65,7 +69,7 @@ class SqliteDatabase:
             raise CannotOpen(f"{path} is a folder. Name a file in it: sqlite:///{path}/postback.sqlite3")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if lock := FileLock.of_database(path):
+            if lock := await _lock(path):
                 # Only under the lock: closing any descriptor of a file ends this process's SQLite locks on it.
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
                 _refuse_damage(path)
@@ -183,6 +187,17 @@ def _reading_engine(path: Path) -> AsyncEngine:
     )
     configure(engine.sync_engine, READING, "BEGIN")
     return engine
+
+
+async def _lock(path: Path) -> FileLock | None:
+    """The file's lock, or None where another process keeps it."""
+    lock = FileLock.of_database(path)
+    for _ in range(TRIES):
+        if lock is not None:
+            break
+        await asyncio.sleep(PAUSE)
+        lock = FileLock.of_database(path)
+    return lock
 
 
 def _real(path: Path) -> Path:
