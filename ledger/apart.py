@@ -22,6 +22,13 @@ from ledger.frames import LENGTH, framed
 from ledger.group import Unit
 from ledger.worker import FAILED, READY
 
+WORTH = 16
+"""From how many items on a piece of work is worth sending."""
+
+BUSY = 1.0
+"""For how many seconds after such a one all that can be is sent, however little it is: of two connections that write in
+turn, each reads again what the other has changed."""
+
 SECONDS = 10
 """How long it may take to end, when it is told to."""
 
@@ -59,8 +66,13 @@ class Apart(asyncio.SubprocessProtocol):
         self._ended.set()
         self._since = 0.0
         self._not_before = 0.0
-        self.ready = False
-        """Whether it takes work."""
+        self._busy_until = 0.0
+        self._ready = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is there, and all that can be is sent to it at present."""
+        return self._ready and asyncio.get_running_loop().time() < self._busy_until
 
     def take(self, unit: Unit[Any]) -> bool:
         """Sends a piece of work there, if that can be done."""
@@ -69,8 +81,10 @@ class Apart(asyncio.SubprocessProtocol):
         if unit in self._returned:
             self._returned.remove(unit)
             return False
-        if not self.ready:
+        if unit.work.size >= WORTH:
+            self._busy_until = asyncio.get_running_loop().time() + BUSY
             self._start()
+        if not self.busy:
             return False
         try:
             message = unit.work.message()
@@ -92,7 +106,7 @@ class Apart(asyncio.SubprocessProtocol):
         if self._starting is not None:
             await self._starting
         await self._idle.wait()
-        self.ready = False
+        self._ready = False
         if self._transport is None or self._ended.is_set():
             return
         self._pipe(0).close()
@@ -136,7 +150,7 @@ class Apart(asyncio.SubprocessProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended."""
-        self.ready = False
+        self._ready = False
         if self._transport is not None:
             self._transport.close()
         for unit in self._under_way:
@@ -148,7 +162,7 @@ class Apart(asyncio.SubprocessProtocol):
 
     def _answered(self, answer: bytes) -> None:
         if answer == READY:
-            self.ready = True
+            self._ready = True
             return
         unit = self._under_way.popleft()
         if not self._under_way:

@@ -7,6 +7,7 @@ from typing import Any, Concatenate, Generic, Protocol, TypeVar, cast
 
 from sqlalchemy import Connection
 
+from ledger.apart import WORTH
 from ledger.errors import Overloaded, Unavailable
 from ledger.ledger import Ledger
 from ledger.moment import Moment
@@ -18,9 +19,6 @@ A = TypeVar("A", contravariant=True)
 
 MAX_SIZE = 128
 MAX_WAITING = 4_096
-
-WORTH = 16
-"""From how many items on they are worth being sent to another process."""
 
 AGAIN = 0.003
 """Within how many seconds those that were answered together may come again, and are waited for."""
@@ -147,7 +145,7 @@ class Batch(Generic[I, O]):
     async def _write(self) -> None:
         taken: list[tuple[I, Waiting[O]]] = []
         try:
-            if self._apart and len(self._waiting) >= WORTH:
+            if self._apart and (len(self._waiting) >= WORTH or self._at_once() > 1):
                 answers = await self._write_apart(taken)
             else:
                 answers = await self._ledger.write(self._begin, taken)
@@ -169,7 +167,7 @@ class Batch(Generic[I, O]):
         self._begin_flush()
         try:
             items = [item for item, _ in taken]
-            return await self._ledger.write_many(self._work, items, *self._given(len(items)))
+            return await self._ledger.write_apart(len(items), self._work, items, *self._given(len(items)))
         finally:
             self._away -= len(taken)
 

@@ -14,11 +14,17 @@ T = TypeVar("T")
 
 class Call(Generic[T]):
     """A piece of work as a function and what it is given. `work` is found by its module and name; what it is given, and
-    what it returns, can be pickled."""
+    what it returns, can be pickled. `size` is how many things it deals with."""
 
     def __init__(
-        self, work: Callable[..., T], args: tuple[Any, ...], options: dict[str, Any], moment: Callable[[], Moment]
+        self,
+        size: int,
+        work: Callable[..., T],
+        args: tuple[Any, ...],
+        options: dict[str, Any],
+        moment: Callable[[], Moment],
     ) -> None:
+        self.size = size
         self._work = work
         self._args = args
         self._options = options

@@ -45,12 +45,12 @@ class Ledger:
         `Unavailable`."""
         return await self.database.write(lambda connection: work(connection, self._moment(), *args, **kwargs))
 
-    async def write_many(
-        self, work: Callable[Concatenate[Connection, Moment, P], T], *args: P.args, **kwargs: P.kwargs
+    async def write_apart(
+        self, size: int, work: Callable[Concatenate[Connection, Moment, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """As `write`, of something that is worth doing in another process, where there is one: `work` is a function of
-        a module, and what it takes and returns can be pickled."""
-        return await self.database.write(Call(work, args, kwargs, self._moment))
+        """As `write`, of something that another process may do where there is one: `work` is a function of a module,
+        and what it takes and returns can be pickled. `size` is how many things it deals with."""
+        return await self.database.write(Call(size, work, args, kwargs, self._moment))
 
     def observe(self, observer: Observer) -> None:
         """Tells `observer` of every commit and batch from now on."""

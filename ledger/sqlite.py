@@ -118,7 +118,7 @@ class SqliteDatabase:
 
     @property
     def at_once(self) -> int:
-        return 2 if self._apart.ready else 1
+        return 2 if self._apart.busy else 1
 
     async def migrate(self) -> None:
         await self.write(migration.upgrade)

@@ -99,7 +99,7 @@ class Forwarder:
         self._full = not room or holding > 0
         if self._full:
             return None  # an attempt that ends calls again
-        claim = await self._ledger.write(parcels.claim, limit=room, lease=self._lease, reserve=RESERVE)
+        claim = await self._ledger.write_apart(0, parcels.claim, limit=room, lease=self._lease, reserve=RESERVE)
         self._carry(claim)
         return claim.next_due
 

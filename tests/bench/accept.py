@@ -1,5 +1,6 @@
 """Accepting callbacks durably, 64 clients: ours, beside the afternoon's version and the bare server."""
 
+import asyncio
 import tempfile
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from .size import Size
 from .stock import expecting, unexpected
 
 HOOK = "http://127.0.0.1:9/hook"
-WARM_UP = 200
+WARM_UP = 400
+SECONDS = 1.0
+"""How long a server has, after the first of the requests to warm up, for what it starts under load."""
+
 WHAT = "callback accepted durably, 64 clients"
 
 
@@ -59,7 +63,9 @@ async def limit(count: int) -> Load:
 
 async def measured(port: int, wires: list[bytes], good: int) -> Load:
     """How the requests were answered, once the server has warmed up. All answers must have the status `good`."""
-    await flood(port, wires[:WARM_UP])
+    await flood(port, wires[: WARM_UP // 2])
+    await asyncio.sleep(SECONDS)
+    await flood(port, wires[WARM_UP // 2 : WARM_UP])
     load = await flood(port, wires[WARM_UP:])
     if set(load.statuses) != {good}:
         raise SystemExit(f"not all were accepted: {dict(load.statuses)}")

@@ -25,7 +25,7 @@ from .surge import Met, flood, generator
 
 IDLE = 50
 """Callbacks a second at which each finds the server with nothing to do."""
-MOST = 4_000
+MOST = 7_000
 """Callbacks a second that are kept ready: a load for which they do not last is a shorter one."""
 PATIENCE = 60.0
 CLIENTS = 64

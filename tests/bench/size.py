@@ -20,5 +20,5 @@ class Size:
     """Rows of each kind that `--growth` measures with, against a thousand."""
 
 
-FULL = Size(rounds=5, callbacks=6_000, deliveries=4_000, seconds=6, lives=2_000, crowd=10_000, starts=7)
+FULL = Size(rounds=5, callbacks=8_000, deliveries=4_000, seconds=6, lives=2_000, crowd=10_000, starts=7)
 QUICK = Size(rounds=1, callbacks=1_000, deliveries=500, seconds=1, lives=300, crowd=500, starts=1)

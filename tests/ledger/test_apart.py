@@ -35,7 +35,7 @@ async def ledger(
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     monkeypatch.setattr(apart, "_processors", lambda: 2)
     opened = Ledger(await open_database(sqlite_url), clock=clock, first_delay=7)
-    await opened.write_many(now_and_id)
+    await opened.write_apart(WORTH, now_and_id)
     await ready(opened)
     yield opened
     await opened.close()
@@ -61,16 +61,16 @@ def pid(ledger: Ledger) -> int:
 
 
 async def test_a_call_is_done_by_the_second_writer_at_our_time(ledger: Ledger, clock: FakeClock) -> None:
-    assert await ledger.write_many(note, ["n"]) == [pid(ledger)] != [HERE]
+    assert await ledger.write_apart(WORTH, note, ["n"]) == [pid(ledger)] != [HERE]
     assert (await ledger.read(noted)).keys() == {"n"}
-    now, first_delay, identifier = await ledger.write_many(now_and_id)
+    now, first_delay, identifier = await ledger.write_apart(WORTH, now_and_id)
     assert (now, first_delay) == (clock(), 7)
     assert identifier.startswith("cb_")
 
 
 async def test_one_writes_at_a_time(ledger: Ledger) -> None:
     """What is done here waits for what is under way there, and the other way round, in whatever order they come."""
-    there = [ledger.write_many(note, [f"n-there-{number}"], 0.05) for number in range(4)]
+    there = [ledger.write_apart(WORTH, note, [f"n-there-{number}"], 0.05) for number in range(4)]
     here = [ledger.write(note, [f"n-here-{number}"], 0.05) for number in range(4)]
     mixed = [write for pair in zip(there, here, strict=True) for write in pair]
     tasks = []
@@ -86,36 +86,36 @@ async def test_one_writes_at_a_time(ledger: Ledger) -> None:
 
 async def test_what_fails_there_is_done_here_and_says_why(ledger: Ledger) -> None:
     with pytest.raises(ValueError, match="n9 cannot be"):
-        await ledger.write_many(note_and_fail, ["n9"])
+        await ledger.write_apart(WORTH, note_and_fail, ["n9"])
     assert await ledger.read(noted) == {}
-    assert await ledger.write_many(note, ["n9"]) == [pid(ledger)]
+    assert await ledger.write_apart(WORTH, note, ["n9"]) == [pid(ledger)]
 
 
 async def test_an_answer_that_cannot_travel_is_made_here(ledger: Ledger) -> None:
-    (say,) = await ledger.write_many(note_and_say_what_cannot_travel, ["n"])
+    (say,) = await ledger.write_apart(WORTH, note_and_say_what_cannot_travel, ["n"])
     assert say() == HERE
     assert len(await ledger.read(noted)) == 1
 
 
 async def test_what_cannot_be_sent_is_done_here(ledger: Ledger) -> None:
-    assert await ledger.write_many(lambda connection, moment: os.getpid()) == HERE
+    assert await ledger.write_apart(WORTH, lambda connection, moment: os.getpid()) == HERE
 
 
 async def test_what_was_under_way_when_it_died_is_done_here(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    writes = [ledger.write_many(note_and_die, [name], HERE) for name in MANY]
+    writes = [ledger.write_apart(WORTH, note_and_die, [name], HERE) for name in MANY]
     assert await asyncio.gather(*writes) == [[HERE]] * len(MANY)
     assert (await ledger.read(noted)).keys() == set(MANY)
     assert ledger.database.at_once == 1
-    assert await ledger.write_many(note, ["nx"]) == [HERE], "it rests before another is started"
+    assert await ledger.write_apart(WORTH, note, ["nx"]) == [HERE], "it rests before another is started"
     monkeypatch.setattr(second(ledger), "_not_before", 0.0)
-    assert await ledger.write_many(note, ["ny"]) == [HERE]
+    assert await ledger.write_apart(WORTH, note, ["ny"]) == [HERE]
     await ready(ledger)
-    assert await ledger.write_many(note, ["nz"]) == [pid(ledger)]
+    assert await ledger.write_apart(WORTH, note, ["nz"]) == [pid(ledger)]
 
 
 async def test_it_ends_with_the_database_and_not_by_signals_to_the_group(ledger: Ledger) -> None:
     process = pid(ledger)
-    writing = asyncio.create_task(ledger.write_many(note, ["n"], 0.2))
+    writing = asyncio.create_task(ledger.write_apart(WORTH, note, ["n"], 0.2))
     await asyncio.sleep(0.05)
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(process, number)
@@ -130,7 +130,7 @@ async def test_with_one_processor_there_is_none(
 ) -> None:
     monkeypatch.setattr(apart, "_processors", lambda: 1)
     alone = Ledger(await open_database(sqlite_url), clock=clock)
-    assert await alone.write_many(note, ["n"]) == [HERE]
+    assert await alone.write_apart(WORTH, note, ["n"]) == [HERE]
     assert second(alone)._transport is None
     await alone.close()
 
@@ -141,18 +141,22 @@ async def test_where_no_process_can_be_started_all_goes_on_here(
     monkeypatch.setattr(apart, "_processors", lambda: 2)
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     alone = Ledger(await open_database(sqlite_url), clock=clock)
-    assert [await alone.write_many(note, [name]) for name in ("n1", "n2")] == [[HERE], [HERE]]
+    assert [await alone.write_apart(WORTH, note, [name]) for name in ("n1", "n2")] == [[HERE], [HERE]]
     await alone.close()
 
 
-async def test_a_batch_of_many_is_done_there_and_the_next_is_on_its_way(ledger: Ledger) -> None:
+async def test_a_batch_of_many_is_done_there_and_the_next_is_on_its_way(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sent: list[int] = []
     batch = Batch(ledger, note, given=lambda count: sent.append(count) or (0.02,), apart=True)  # type: ignore[func-returns-value]
     for start in range(3):
         adding = [batch.add(f"n{start}-{name}") for name in MANY]
         assert set(await asyncio.gather(*adding)) == {pid(ledger)}
     assert sent == [len(MANY) // 2] * 6, "one half is under way while the other is read and answered"
-    assert await batch.add("n") == HERE, "one is not worth a message"
+    assert await batch.add("n-1") == pid(ledger), "for a while even one is sent"
+    monkeypatch.setattr(second(ledger), "_busy_until", 0.0)
+    assert await batch.add("n-2") == HERE, "one by itself is not worth a message"
     assert batch.wait() == 0
 
 
@@ -176,11 +180,11 @@ import elsewhere
 async def main():
     apart._processors = lambda: 2
     ledger = Ledger(await open_database({sqlite_url!r}))
-    await ledger.write_many(elsewhere.note, ["n-before"])
+    await ledger.write_apart(16, elsewhere.note, ["n-before"])
     while ledger.database.at_once == 1:
         await asyncio.sleep(0.01)
-    print((await ledger.write_many(elsewhere.note, ["n-there"]))[0], flush=True)
-    writing = asyncio.create_task(ledger.write_many(elsewhere.note, ["n-late"], 0.7))
+    print((await ledger.write_apart(16, elsewhere.note, ["n-there"]))[0], flush=True)
+    writing = asyncio.create_task(ledger.write_apart(16, elsewhere.note, ["n-late"], 0.7))
     await asyncio.sleep(0.3)
     print("at work", flush=True)
     await writing
@@ -220,5 +224,5 @@ async def test_works_of_the_program_can_be_sent() -> None:
 
 def test_a_moment_of_ours_is_no_part_of_a_message() -> None:
     """Its ids hold random bytes that are to come."""
-    handed = Call(now_and_id, (), {}, lambda: Moment(5, Ids(lambda count: b"\x07" * count)))
+    handed = Call(1, now_and_id, (), {}, lambda: Moment(5, Ids(lambda count: b"\x07" * count)))
     assert b"\x07" * 10 not in handed.message()
