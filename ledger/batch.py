@@ -1,6 +1,7 @@
 """Set-based work from single requests: what arrives until a transaction begins goes into it together."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Concatenate, Generic, Protocol, TypeVar, cast
@@ -18,7 +19,7 @@ O = TypeVar("O")  # noqa: E741
 A = TypeVar("A", contravariant=True)
 
 MAX_SIZE = 128
-MAX_WAITING = 4_096
+MAX_WAITING = 8_192
 
 AGAIN = 0.003
 """Within how many seconds those that were answered together may come again, and are waited for."""
@@ -95,7 +96,9 @@ class Batch(Generic[I, O]):
         self._begin_flush()
 
     def wait(self) -> float:
-        """About how many seconds an item would wait for its turn if it came now."""
+        """About how many seconds an item would wait for its turn if it came now; for ever where none is taken."""
+        if len(self._waiting) >= MAX_WAITING:
+            return math.inf
         return self._turns.wait(len(self._waiting))
 
     def _begin_flush(self) -> None:
@@ -105,7 +108,7 @@ class Batch(Generic[I, O]):
 
     def _worth_another(self) -> bool:
         """Whether so many wait that they go before the last ones have come back."""
-        return self._under_way < self._at_once() and len(self._waiting) >= max(WORTH, self._together)
+        return len(self._waiting) >= max(WORTH, self._together) and self._under_way < self._at_once()
 
     def _at_once(self) -> int:
         return self._ledger.database.at_once if self._apart else 1

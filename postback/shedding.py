@@ -1,9 +1,11 @@
 """Overload: what would wait for too long is refused at once, before anything is done for it.
 
 A refusal must cost far less than what it refuses. This one is decided when the headers are there, and is an answer
-that was made beforehand: no body is kept, no token is read, no application runs.
+that was made beforehand: no body is kept, no token is read, no application runs. And where many are refused, they are
+answered one after the other: whoever is refused at once comes again at once, and it would be all that is done.
 """
 
+import asyncio
 import itertools
 import time
 from collections.abc import Callable, Mapping
@@ -26,6 +28,12 @@ PATIENCE = 1.0
 
 RETRY_SECONDS = (1, 2, 3, 4, 5)
 """What `Retry-After` says, in turn: not all are to come back at once."""
+
+RATE = 2_000
+"""How many refusals a second are answered at once."""
+
+LONGEST = 1.0
+"""Seconds that a refusal waits for its answer at most."""
 
 LOG_SECONDS = 1.0
 """Between two lines of the log about it."""
@@ -64,7 +72,7 @@ class Shedding:
         self._clock = clock
         self._refusals = itertools.cycle([_Refusal(seconds) for seconds in RETRY_SECONDS])
         self._refused = 0
-        self._told_at = float("-inf")
+        self._told_at = self._free_at = float("-inf")
 
     def take(self, method: bytes, target: bytes, headers: Headers) -> Direct | None:
         """A request that is refused; None for one that may go on."""
@@ -82,7 +90,10 @@ class Shedding:
         if now - self._told_at >= LOG_SECONDS:
             log.warning("overloaded", refused=self._refused)
             self._told_at, self._refused = now, 0
-        return next(self._refusals)
+        refusal = next(self._refusals)
+        wait = min(max(0.0, self._free_at - now), LONGEST)
+        self._free_at = now + wait + 1 / RATE
+        return _Later(refusal, wait) if wait else refusal
 
 
 class _Refusal:
@@ -98,3 +109,16 @@ class _Refusal:
 
     def end(self, answer: Answer) -> None:
         answer(self._answer)
+
+
+class _Later:
+    """A refusal whose turn comes in so many seconds."""
+
+    def __init__(self, refusal: _Refusal, seconds: float) -> None:
+        self._refusal = refusal
+        self._seconds = seconds
+
+    def receive(self, part: bytes) -> None: ...
+
+    def end(self, answer: Answer) -> None:
+        asyncio.get_running_loop().call_later(self._seconds, self._refusal.end, answer)

@@ -13,7 +13,7 @@ from ledger.turns import Turns
 from postback import inbound
 from postback.house import House, open_house
 from postback.serve import listen, serving
-from postback.shedding import BURST, LOG_SECONDS, PATIENCE, RETRY_SECONDS, STANDING, Limit, Shedding
+from postback.shedding import BURST, LOG_SECONDS, LONGEST, PATIENCE, RATE, RETRY_SECONDS, STANDING, Limit, Shedding
 from receiver.direct import Prepared
 
 from .stage import FRONT, settings
@@ -71,6 +71,7 @@ def test_a_refusal_says_when_to_come_back_and_not_to_all_the_same(shedding: Shed
     wait.seconds = 10
     for seconds in RETRY_SECONDS:
         answers: list[Prepared] = []
+        wait.now += 1 / RATE
         taken = shedding.take(b"POST", b"/callbacks/token", [])
         assert taken is not None
         taken.end(answers.append)
@@ -80,6 +81,30 @@ def test_a_refusal_says_when_to_come_back_and_not_to_all_the_same(shedding: Shed
         assert b"\r\nretry-after: %d" % seconds in head
         assert b"\r\ncontent-length: %d\r\n" % len(body) in head
         assert b"urn:postback:problem:unavailable" in body
+
+
+@pytest.mark.anyio
+async def test_refusals_are_answered_in_turn_and_none_waits_for_long(
+    shedding: Shedding, wait: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait.seconds = 10
+    delays: list[float] = []
+    monkeypatch.setattr(
+        asyncio.get_running_loop(), "call_later", lambda seconds, end, answer: (delays.append(seconds), end(answer))
+    )
+    many = int(2 * RATE * LONGEST)
+    answers: list[Prepared] = []
+    for _ in range(many):
+        taken = shedding.take(b"POST", b"/callbacks/token", [])
+        assert taken is not None
+        taken.end(answers.append)
+    assert len(answers) == many
+    assert delays == pytest.approx([min(number / RATE, LONGEST) for number in range(1, many)])
+    wait.now += 2 * LONGEST
+    taken = shedding.take(b"POST", b"/callbacks/token", [])
+    assert taken is not None
+    taken.end(answers.append)
+    assert len(delays) == many - 1, "all have had their turns, so this one is answered at once"
 
 
 def test_the_log_has_one_line_a_second(shedding: Shedding, wait: Wait, lines: list[Any]) -> None:
