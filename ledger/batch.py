@@ -24,8 +24,8 @@ MAX_WAITING = 8_192
 AGAIN = 0.003
 """Within how many seconds those that were answered together may come again, and are waited for."""
 
-STEPS, STEP = 5, 0.01
-"""How often, and for how many seconds each, those that wait look whether the others have come."""
+STEP = 0.01
+"""After how many seconds those that wait look again whether the others have come."""
 
 
 class Waiting(Protocol[A]):
@@ -48,8 +48,9 @@ class Batch(Generic[I, O]):
     alone: one bad item never fails its neighbours. If it can be done `apart`, in another process, it is a function of a
     module, and all that it takes and returns can be pickled.
 
-    `coming` counts the items that are to come soon or wait already: the first of them waits a little for the others,
-    where nothing is lost by that. `after` is told all answers of a commit, also those that nobody waits for any more.
+    `coming` counts the items that are to come soon or wait already: where nothing is lost by that, the first of them
+    waits for the others, for as many looks at them as it has `patience`. `after` is told all answers of a commit, also
+    those that nobody waits for any more.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Batch(Generic[I, O]):
         given: Callable[[int], tuple[Any, ...]] = lambda count: (),
         apart: bool = False,
         coming: Callable[[], int] = lambda: 0,
+        patience: int = 5,
         after: Callable[[Sequence[O]], None] = lambda answers: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -68,6 +70,7 @@ class Batch(Generic[I, O]):
         self._given = given
         self._apart = apart
         self._coming = coming
+        self._patience = patience
         self._after = after
         self._sleep = sleep
         # The event loop appends, and whoever runs the work takes from the other end: it may be another thread.
@@ -140,7 +143,7 @@ class Batch(Generic[I, O]):
             await self._gathered
             timer.cancel()
             self._gathered = None
-        for _ in range(STEPS):
+        for _ in range(self._patience):
             if self._coming() <= len(self._waiting):
                 break
             await self._sleep(STEP)

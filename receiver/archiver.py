@@ -38,6 +38,13 @@ LEASE_MARGIN = 15 * SECOND
 MAX_COPIES = 16
 """Images at once. Many that fail at the same moment would keep the event loop from deliveries."""
 
+ROUNDS = 4
+MAX_CLAIMED = ROUNDS * MAX_COPIES
+"""Images that are claimed at once: to claim and to record many costs the database what few cost."""
+
+PATIENCE = 20
+"""How many hundredths of a second the first copy waits for the others, to be recorded with them."""
+
 _QUEUE = "artifacts"
 
 Spawn = Callable[[Coroutine[Any, Any, bool]], None]
@@ -78,9 +85,10 @@ class Archiver:
         self._timeout = timeout
         self._on_settled = on_settled
         self._jitter = jitter
-        self._room = Room(MAX_COPIES)
+        self._room = Room(MAX_CLAIMED)
+        self._places = asyncio.Semaphore(MAX_COPIES)
         # The images of a job are told of together when the last is copied, so the first may wait for the others.
-        self._settle = Batch(ledger, self._record, coming=lambda: self._room.busy)
+        self._settle = Batch(ledger, self._record, coming=lambda: self._room.busy, patience=PATIENCE)
         self._full = False
 
     async def run_once(self, now: int) -> int | None:
@@ -89,7 +97,7 @@ class Archiver:
         self._full = not room
         if self._full:
             return None  # a copy that ends calls again
-        claim = await self._ledger.write(copies.claim, limit=room, lease=self._timeout + LEASE_MARGIN)
+        claim = await self._ledger.write(copies.claim, limit=room, lease=ROUNDS * self._timeout + LEASE_MARGIN)
         self._room.take(_QUEUE for _ in claim.rows)
         self._full = claim.full
         for row in claim.rows:
@@ -109,7 +117,8 @@ class Archiver:
     async def _copy(self, row: Any) -> None:
         copy, error, final = None, None, False
         try:
-            copy = await self._keep(row)
+            async with self._places:
+                copy = await self._keep(row)
         except NotCopied as failure:
             error, final = failure.reason, failure.final
         except Exception:

@@ -1,5 +1,6 @@
 """The loop, on a clock that only the test moves, with a host on this machine."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from ledger.erase import erase
 from ledger.errors import Unavailable
 from ledger.ledger import Ledger
 from ledger.schema import history, notifications
-from receiver.archiver import COPY_TIMEOUT, LEASE_MARGIN, MAX_COPIES, SCHEDULE
+from receiver.archiver import COPY_TIMEOUT, LEASE_MARGIN, MAX_CLAIMED, MAX_COPIES, ROUNDS, SCHEDULE
 from receiver.storage import Folder, Storage, StorageError
 
 from .host import PNG, Host, answer, dripping
@@ -35,7 +36,7 @@ async def test_images_are_copied_and_their_job_is_archived(lite: Ledger, host: H
     await subscribed(lite, events=["job.archived"])
     job = await made(lite, host.gives("/1.png"), host.gives("/2.png", answer(b"GIF89a...")))
     archiver = works()
-    assert await archiver.run() == lite.clock() + COPY_TIMEOUT + LEASE_MARGIN
+    assert await archiver.run() == lite.clock() + ROUNDS * COPY_TIMEOUT + LEASE_MARGIN
     first, second = await owed(lite)
     assert (first.status, first.media_type, first.size) == ("stored", "image/png", len(PNG))
     assert first.sha256 == hashlib.sha256(PNG).hexdigest()
@@ -144,13 +145,35 @@ async def test_the_quota_is_for_all_images_together(lite: Ledger, host: Host, wo
 
 
 async def test_no_more_at_once_than_there_is_room_for(lite: Ledger, host: Host, works: Make) -> None:
-    await made(lite, *(host.gives(f"/{number}.png") for number in range(MAX_COPIES + 3)))
+    await made(lite, *(host.gives(f"/{number}.png") for number in range(MAX_CLAIMED + 3)))
     archiver = works()
     await archiver.begin()
-    assert [row.status for row in await owed(lite)].count("copying") == MAX_COPIES
+    assert [row.status for row in await owed(lite)].count("copying") == MAX_CLAIMED
     assert await archiver.begin() is None
     await archiver.finish()
     await archiver.run()
+    assert {row.status for row in await owed(lite)} == {"stored"}
+
+
+async def test_no_more_are_copied_at_once_of_those_that_are_claimed(lite: Ledger, host: Host, works: Make) -> None:
+    gate = asyncio.Event()
+
+    async def held(writer: asyncio.StreamWriter) -> None:
+        await gate.wait()
+        writer.write(answer())
+        await writer.drain()
+
+    await made(lite, *(host.gives(f"/{number}.png", held) for number in range(MAX_COPIES + 3)))
+    archiver = works()
+    await archiver.begin()
+    copying = asyncio.create_task(archiver.finish())
+    while len(host.heard) < MAX_COPIES:
+        await asyncio.sleep(0.001)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert len(host.heard) == MAX_COPIES
+    gate.set()
+    await copying
     assert {row.status for row in await owed(lite)} == {"stored"}
 
 
@@ -218,8 +241,8 @@ async def test_a_job_erased_while_its_image_is_copied_leaves_nothing(
     await archiver.begin()
     await lite.write(erase, job.id)
     await archiver.finish()
-    assert await archiver.run() == clock() + COPY_TIMEOUT + LEASE_MARGIN
-    clock.advance(COPY_TIMEOUT + LEASE_MARGIN)
+    assert await archiver.run() == clock() + ROUNDS * COPY_TIMEOUT + LEASE_MARGIN
+    clock.advance(ROUNDS * COPY_TIMEOUT + LEASE_MARGIN)
     await archiver.run()
     assert (await owed(lite), archiver.files()) == ([], [])
 
@@ -232,7 +255,7 @@ async def test_a_file_that_cannot_be_deleted_is_not_forgotten(
     broken: Storage = Broken(tmp_path / "artifacts")
     await works(storage=broken).run()
     assert [row.status for row in await owed(lite)] == ["discarded"]
-    clock.advance(COPY_TIMEOUT + LEASE_MARGIN)
+    clock.advance(ROUNDS * COPY_TIMEOUT + LEASE_MARGIN)
     await works().run()
     assert await owed(lite) == []
 
@@ -251,7 +274,7 @@ async def test_a_copy_that_cannot_be_recorded_is_made_again(
         broken.setattr(copies, "settle", away)
         await archiver.finish()
     assert [row.status for row in await owed(lite)] == ["copying"]
-    clock.advance(COPY_TIMEOUT + LEASE_MARGIN)
+    clock.advance(ROUNDS * COPY_TIMEOUT + LEASE_MARGIN)
     await archiver.run()
     assert [(row.status, row.attempt_count, row.lease) for row in await owed(lite)] == [("stored", 1, 2)]
     assert len(archiver.files()) == 1

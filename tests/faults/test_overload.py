@@ -13,8 +13,8 @@ from tests.bench.surge import generator
 TIMES = 5
 SECONDS = 2
 WORTH = 1 / 3
-"""Of what the server's time yields when it has room, how much it must yield at least: 0.7 to 1.1 with nothing
-else to do, and others use this machine. A server that answers every refusal at once yields 0.1: it does nothing else."""
+"""Of what the server's time yields when it has room, how much it must yield at least: 0.7 to 1.1 with nothing else to
+do, and others use this machine. Where every refusal is answered at once it yields 0.1: refusing is then all it does."""
 
 COUNTS = {"callbacks": 100_000, "jobs": 40_000}
 """Requests of each kind: more than can be taken in that time."""

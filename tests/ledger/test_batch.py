@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import Connection
 
-from ledger.batch import MAX_SIZE, MAX_WAITING, STEP, STEPS, Batch
+from ledger.batch import MAX_SIZE, MAX_WAITING, STEP, Batch
 from ledger.errors import Overloaded, Unavailable
 from ledger.ledger import Ledger, open_database
 from ledger.moment import Moment
@@ -190,6 +190,6 @@ async def test_it_does_not_wait_for_ever(ledger: Ledger) -> None:
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    batch = Batch(ledger, work, coming=lambda: 3, sleep=sleep)
+    batch = Batch(ledger, work, coming=lambda: 3, patience=7, sleep=sleep)
     assert await batch.add(1) == 2
-    assert slept == [STEP] * STEPS
+    assert slept == [STEP] * 7
