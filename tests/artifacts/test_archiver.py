@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import FakeClock, rows, subscribed
@@ -11,12 +12,13 @@ from builders import FakeClock, rows, subscribed
 from ledger import copies, jobs
 from ledger.artifacts import used
 from ledger.clock import HOUR, MINUTE, SECOND
-from ledger.copies import FULL
+from ledger.copies import FULL, Copy
 from ledger.erase import erase
 from ledger.errors import Unavailable
 from ledger.ledger import Ledger
 from ledger.schema import history, notifications
 from receiver.archiver import COPY_TIMEOUT, LEASE_MARGIN, MAX_CLAIMED, MAX_COPIES, ROUNDS, SCHEDULE
+from receiver.download import NotCopied
 from receiver.storage import Folder, Storage, StorageError
 
 from .host import PNG, Host, answer, dripping
@@ -155,26 +157,24 @@ async def test_no_more_at_once_than_there_is_room_for(lite: Ledger, host: Host, 
     assert {row.status for row in await owed(lite)} == {"stored"}
 
 
-async def test_no_more_are_copied_at_once_of_those_that_are_claimed(lite: Ledger, host: Host, works: Make) -> None:
-    gate = asyncio.Event()
+async def test_no_more_are_copied_at_once_of_those_that_are_claimed(
+    lite: Ledger, host: Host, works: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy, seen = 0, set()
 
-    async def held(writer: asyncio.StreamWriter) -> None:
-        await gate.wait()
-        writer.write(answer())
-        await writer.drain()
+    async def slow(*asked: Any) -> Copy:
+        nonlocal busy
+        busy += 1
+        seen.add(busy)
+        await asyncio.sleep(0.01)
+        busy -= 1
+        raise NotCopied("it is slow")
 
-    await made(lite, *(host.gives(f"/{number}.png", held) for number in range(MAX_COPIES + 3)))
-    archiver = works()
-    await archiver.begin()
-    copying = asyncio.create_task(archiver.finish())
-    while len(host.heard) < MAX_COPIES:
-        await asyncio.sleep(0.001)
-    for _ in range(100):
-        await asyncio.sleep(0)
-    assert len(host.heard) == MAX_COPIES
-    gate.set()
-    await copying
-    assert {row.status for row in await owed(lite)} == {"stored"}
+    monkeypatch.setattr("receiver.archiver.download", slow)
+    await made(lite, *(host.gives(f"/{number}.png") for number in range(MAX_COPIES + 3)))
+    await works().run()
+    assert max(seen) == MAX_COPIES
+    assert {row.last_error for row in await owed(lite)} == {"it is slow"}
 
 
 async def test_a_host_that_drips_is_left_at_the_deadline(lite: Ledger, host: Host, works: Make) -> None:
