@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ledger.call import Call
+from ledger.errors import Unavailable
 from ledger.filelock import FileLock
 from ledger.frames import LENGTH, framed
 from ledger.group import Unit
@@ -28,6 +29,9 @@ WORTH = 16
 BUSY = 1.0
 """For how many seconds after such a one all that can be is sent, however little it is: of two connections that write in
 turn, each reads again what the other has changed."""
+
+HANGS = 30
+"""After how many seconds without an answer it is ended, and what it was doing is done here."""
 
 SECONDS = 10
 """How long it may take to end, when it is told to."""
@@ -65,6 +69,7 @@ class Apart(asyncio.SubprocessProtocol):
         self._ended = asyncio.Event()
         self._ended.set()
         self._since = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._not_before = 0.0
         self._busy_until = 0.0
         self._ready = False
@@ -87,14 +92,14 @@ class Apart(asyncio.SubprocessProtocol):
         if not self.busy:
             return False
         try:
-            message = unit.work.message()
-        except (pickle.PicklingError, TypeError, AttributeError, ValueError):
+            self._pipe(0).write(framed(unit.work.message()))
+        except Exception:  # it cannot be pickled, or the process has just ended
             return False
         if not self._under_way:
             self._since = time.perf_counter()
             self._idle.clear()
         self._under_way.append(unit)
-        self._pipe(0).write(framed(message))
+        self._watch()
         return True
 
     async def idle(self) -> None:
@@ -106,10 +111,15 @@ class Apart(asyncio.SubprocessProtocol):
         if self._starting is not None:
             await self._starting
         await self._idle.wait()
-        self._ready = False
+        ready, self._ready = self._ready, False
+        if self._timer is not None:
+            self._timer.cancel()
         if self._transport is None or self._ended.is_set():
             return
-        self._pipe(0).close()
+        if ready:
+            self._pipe(0).close()
+        else:
+            self._transport.kill()
         try:
             async with asyncio.timeout(SECONDS):
                 await self._ended.wait()
@@ -148,6 +158,10 @@ class Apart(asyncio.SubprocessProtocol):
             del received[:end]
             self._answered(answer)
 
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        """It is about to end."""
+        self._ready = False
+
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended."""
         self._ready = False
@@ -170,10 +184,29 @@ class Apart(asyncio.SubprocessProtocol):
         if answer == FAILED:
             self._return(unit)
             return
+        try:
+            result = pickle.loads(answer)  # noqa: S301 - from our own process
+        except Exception:
+            unit.fail(Unavailable("the answer of the second writer cannot be read"))
+            return
         now = time.perf_counter()
-        unit.finish_with(pickle.loads(answer))  # noqa: S301 - from our own process
+        unit.finish_with(result)
         self._committed(now - self._since)
         self._since = now
+
+    def _watch(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(HANGS, self._look)
+
+    def _look(self) -> None:
+        """Ends it where nothing comes back."""
+        self._timer = None
+        if not self._under_way:
+            return
+        if time.perf_counter() - self._since >= HANGS:
+            cast(asyncio.SubprocessTransport, self._transport).kill()
+        else:
+            self._watch()
 
     def _over(self) -> None:
         self._not_before = asyncio.get_running_loop().time() + REST

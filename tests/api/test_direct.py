@@ -19,7 +19,6 @@ from ledger.schema import callbacks
 from postback.house import House, open_house
 from postback.inbound import BoundedProtocol
 from postback.serve import listen, serving
-from receiver import intake
 from tests.samples.table import SAMPLES
 
 from .corpus import NOT_A_CALLBACK, NOT_JSON
@@ -290,7 +289,7 @@ async def test_what_fails_is_said_and_the_connection_stays_good(
     def fails(*_: Any, **__: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(intake, "accept", fails)
+    monkeypatch.setattr("ledger.accept.accept", fails)
     with capture_logs() as lines:
         answers = await server.answers(wire, CLOSE)
     assert [answer.status_code for answer in answers] == [status, 200]

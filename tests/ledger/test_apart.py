@@ -113,6 +113,19 @@ async def test_what_was_under_way_when_it_died_is_done_here(ledger: Ledger, monk
     assert await ledger.write_apart(WORTH, note, ["nz"]) == [pid(ledger)]
 
 
+async def test_one_that_hangs_is_ended_and_its_work_done_here(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "HANGS", 0.2)
+    os.kill(pid(ledger), signal.SIGSTOP)
+    writes = [ledger.write_apart(WORTH, note, [name]) for name in MANY]
+    assert await asyncio.gather(*writes) == [[HERE]] * len(MANY)
+
+
+async def test_what_comes_when_it_has_just_died_is_done_here(ledger: Ledger) -> None:
+    os.kill(pid(ledger), signal.SIGKILL)
+    writes = [ledger.write_apart(WORTH, note, [name]) for name in MANY]
+    assert await asyncio.gather(*writes) == [[HERE]] * len(MANY)
+
+
 async def test_it_ends_with_the_database_and_not_by_signals_to_the_group(ledger: Ledger) -> None:
     process = pid(ledger)
     writing = asyncio.create_task(ledger.write_apart(WORTH, note, ["n"], 0.2))
