@@ -26,9 +26,10 @@ from ledger.worker import FAILED, READY
 WORTH = 16
 """From how many items on a piece of work is worth sending."""
 
-BUSY = 1.0
-"""For how many seconds after such a one all that can be is sent, however little it is: of two connections that write in
-turn, each reads again what the other has changed."""
+OFTEN, BUSY = 4, 1.0
+"""While so many such pieces come within so many seconds, all that can be is sent, however little it is: of two
+connections that write in turn, each reads again what the other has changed. At other times nothing is sent: a message
+there and back takes longer than what is done for one callback."""
 
 HANGS = 30
 """After how many seconds without an answer it is ended, and what it was doing is done here."""
@@ -71,13 +72,15 @@ class Apart(asyncio.SubprocessProtocol):
         self._since = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._not_before = 0.0
-        self._busy_until = 0.0
+        self._large = deque[float](maxlen=OFTEN)
+        """When large pieces of work came, the oldest first."""
         self._ready = False
 
     @property
     def busy(self) -> bool:
         """Whether it is there, and all that can be is sent to it at present."""
-        return self._ready and asyncio.get_running_loop().time() < self._busy_until
+        often = len(self._large) == OFTEN and asyncio.get_running_loop().time() - self._large[0] < BUSY
+        return self._ready and often
 
     def take(self, unit: Unit[Any]) -> bool:
         """Sends a piece of work there, if that can be done."""
@@ -87,7 +90,7 @@ class Apart(asyncio.SubprocessProtocol):
             self._returned.remove(unit)
             return False
         if unit.work.size >= WORTH:
-            self._busy_until = asyncio.get_running_loop().time() + BUSY
+            self._large.append(asyncio.get_running_loop().time())
             self._start()
         if not self.busy:
             return False

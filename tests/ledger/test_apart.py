@@ -34,6 +34,8 @@ async def ledger(
     """One whose second writer is there, and finds the works of these tests."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     monkeypatch.setattr(apart, "_processors", lambda: 2)
+    monkeypatch.setattr(apart, "OFTEN", 1)
+    monkeypatch.setattr(apart, "BUSY", 600)
     opened = Ledger(await open_database(sqlite_url), clock=clock, first_delay=7)
     await opened.write_apart(WORTH, now_and_id)
     await ready(opened)
@@ -66,6 +68,28 @@ async def test_a_call_is_done_by_the_second_writer_at_our_time(ledger: Ledger, c
     now, first_delay, identifier = await ledger.write_apart(WORTH, now_and_id)
     assert (now, first_delay) == (clock(), 7)
     assert identifier.startswith("cb_")
+
+
+async def test_only_while_many_come_often_it_is_worth_it(
+    migrated: None, sqlite_url: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setattr(apart, "_processors", lambda: 2)
+    monkeypatch.setattr(apart, "BUSY", 600)
+    opened = Ledger(await open_database(sqlite_url), clock=clock)
+    loop = asyncio.get_running_loop()
+    assert await opened.write_apart(WORTH - 1, note, ["n"]) == [HERE]
+    assert second(opened)._transport is None, "nothing large has come"
+    assert await opened.write_apart(WORTH, note, ["n-large"]) == [HERE]
+    while not second(opened)._ready:
+        await asyncio.sleep(0.01)
+    for number in range(apart.OFTEN):
+        second(opened)._large.append(loop.time())
+        by = await opened.write_apart(1, note, [f"n{number}"])
+        assert by == [HERE if number < apart.OFTEN - 2 else pid(opened)]
+    second(opened)._large[0] -= apart.BUSY
+    assert await opened.write_apart(1, note, ["n-later"]) == [HERE]
+    await opened.close()
 
 
 async def test_one_writes_at_a_time(ledger: Ledger) -> None:
@@ -168,7 +192,7 @@ async def test_a_batch_of_many_is_done_there_and_the_next_is_on_its_way(
         assert set(await asyncio.gather(*adding)) == {pid(ledger)}
     assert sent == [len(MANY) // 2] * 6, "one half is under way while the other is read and answered"
     assert await batch.add("n-1") == pid(ledger), "for a while even one is sent"
-    monkeypatch.setattr(second(ledger), "_busy_until", 0.0)
+    second(ledger)._large.clear()
     assert await batch.add("n-2") == HERE, "one by itself is not worth a message"
     assert batch.wait() == 0
 
@@ -192,6 +216,7 @@ from ledger.ledger import Ledger, open_database
 import elsewhere
 async def main():
     apart._processors = lambda: 2
+    apart.OFTEN, apart.BUSY = 1, 600
     ledger = Ledger(await open_database({sqlite_url!r}))
     await ledger.write_apart(16, elsewhere.note, ["n-before"])
     while ledger.database.at_once == 1:
