@@ -38,7 +38,7 @@ _OURS = ("22", "23", "42")
 class PostgresDatabase:
     """A PostgreSQL database. Use `open`."""
 
-    at_once = 2
+    at_once = 1
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
