@@ -1,10 +1,10 @@
-"""SQLite: one process, one write connection, group commit.
+"""SQLite: one owner, one write at a time, group commit.
 
 Why it is shaped so: SQLite before 3.51.3 can corrupt a WAL when two connections write or checkpoint at once; a
 cancelled await may have committed, or may leave a transaction open that swallows somebody else's rows; and
 `synchronous=FULL` costs one fsync a commit. So all writes go through one long-lived task that commits whatever waits
-together, each group in one visit to a thread of its own, which nothing can cancel; requests await a future. Reads have
-connections of aiosqlite.
+together, each group in one visit to a thread of its own, which nothing can cancel; requests await a future. While many
+come, a second process takes work off that thread, in turn with it (`ledger.apart`). Reads have connections of aiosqlite.
 """
 
 import asyncio
