@@ -4,7 +4,8 @@ Why it is shaped so: SQLite before 3.51.3 can corrupt a WAL when two connections
 cancelled await may have committed, or may leave a transaction open that swallows somebody else's rows; and
 `synchronous=FULL` costs one fsync a commit. So all writes go through one long-lived task that commits whatever waits
 together, each group in one visit to a thread of its own, which nothing can cancel; requests await a future. While many
-come, a second process takes work off that thread, in turn with it (`ledger.apart`). Reads have connections of aiosqlite.
+come, a second process takes work off that thread, in turn with it (`ledger.apart`). Reads have connections of
+aiosqlite.
 """
 
 import asyncio

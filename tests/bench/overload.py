@@ -58,8 +58,16 @@ class Overload:
 
     def spent(self) -> float:
         """Seconds of processor time that the server and its second writer have used."""
-        others = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        return sum(map(_spent, [self.pid, *map(int, others)]))
+        return sum(map(self.spent_by, [self.pid, *self.others()]))
+
+    def spent_by(self, pid: int) -> float:
+        """The same of one of them."""
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / 100
+
+    def others(self) -> list[int]:
+        """The server's own processes."""
+        return [int(one) for one in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
 
     def memory(self) -> int:
         """MiB that the server holds."""
@@ -109,11 +117,6 @@ def lost(kind: str, folder: Path, url: str | None, accepted: Sequence[str]) -> s
             await ledger.close()
 
     return set(accepted) - asyncio.run(look())
-
-
-def _spent(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
 
 
 def _job(number: int) -> tuple[str, bytes]:
