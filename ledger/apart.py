@@ -31,7 +31,7 @@ OFTEN, BUSY = 4, 1.0
 connections that write in turn, each reads again what the other has changed. At other times nothing is sent: a message
 there and back takes longer than what is done for one callback."""
 
-HANGS = 30
+HANGS = 15
 """After how many seconds without an answer it is ended, and what it was doing is done here."""
 
 SECONDS = 10
@@ -44,7 +44,8 @@ REST = 60
 class Apart(asyncio.SubprocessProtocol):
     """The other process, which is started when there is first something for it to do.
 
-    What it cannot do, or was doing when it ended, is given `back`, to be done here: it is not done, or nobody knows.
+    What it cannot do, or was doing when it ended, is given `back`, to be done here: it is not done, or nobody knows. So
+    all that is sent must bear to be done again.
     `committed` is told how long a transaction took, in seconds.
     """
 

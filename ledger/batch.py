@@ -46,7 +46,7 @@ class Batch(Generic[I, O]):
 
     `work` gets items in the order they came, and what is `given` for so many. If it raises for several, each is tried
     alone: one bad item never fails its neighbours. If it can be done `apart`, in another process, it is a function of a
-    module, and all that it takes and returns can be pickled.
+    module, all that it takes and returns can be pickled, and it may be done again, where an answer is lost on the way.
 
     `coming` counts the items that are to come soon or wait already: where nothing is lost by that, the first of them
     waits for the others, for as many looks at them as it has `patience`. `after` is told all answers of a commit, also

@@ -49,7 +49,7 @@ class Ledger:
         self, size: int, work: Callable[Concatenate[Connection, Moment, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """As `write`, of something that another process may do where there is one: `work` is a function of a module,
-        and what it takes and returns can be pickled. `size` is how many things it deals with."""
+        what it takes and returns can be pickled, and it may be done twice. `size` is how many things it deals with."""
         return await self.database.write(Call(size, work, args, kwargs, self._moment))
 
     def observe(self, observer: Observer) -> None:

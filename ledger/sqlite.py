@@ -134,9 +134,11 @@ class SqliteDatabase:
         if self._running:
             await asyncio.wait(self._running)
         self._waiting.put_nowait(None)
-        await writer
-        await self._apart.close()
-        await self._dispose()
+        try:
+            await writer
+            await self._apart.close()
+        finally:
+            await self._dispose()
 
     async def _read(self, work: Work[T]) -> T:
         try:
@@ -173,7 +175,7 @@ class SqliteDatabase:
         began = time.perf_counter()
         try:
             await self._in_thread(run_all, self._writing, units)
-        except (SQLAlchemyError, OSError, Unavailable) as error:
+        except Exception as error:  # whatever it is, the next ones may be written
             for unit in units:
                 unit.fail(Unavailable(f"the database could not be written: {reason(error)}"))
             return

@@ -92,7 +92,8 @@ class House:
             wake=lambda: self.wake("archiver"),
             observer=self.observer,
         )
-        self.recording = Batch(ledger, record, apart=True)
+        # Never apart: what is done again because an answer was lost would be a second job, and be paid twice.
+        self.recording = Batch(ledger, record)
         self.eventbridge = self._eventbridge(fetch)
         self.circuit = Circuit(settings.circuit_failures, settings.circuit_cooldown)
         self.news = News(ledger)

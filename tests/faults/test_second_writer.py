@@ -1,14 +1,21 @@
 """Under load SQLite is written by a second process. Whichever of the two is killed, what was acknowledged is there."""
 
+import asyncio
 import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from api.stage import FRONT, settings
 from e2e.eventually import eventually
 
+from ledger.apart import WORTH
+from ledger.jobs import Draft
+from ledger.ledger import Ledger
+from postback.house import open_house
 from tests.bench.overload import lost, overload
 from tests.bench.surge import flood, generator
 
@@ -55,3 +62,18 @@ def _lives(pid: int) -> bool:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
         return False
+
+
+@pytest.mark.anyio
+async def test_new_jobs_are_recorded_by_the_server_alone(
+    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the second writer was doing when it ended is done again, committed or not: a job would be there twice."""
+    house = await open_house(settings(tmp_path, sqlite_url), FRONT)
+    sent: list[Any] = []
+    monkeypatch.setattr(Ledger, "write_apart", lambda ledger, *given: sent.append(given))
+    draft = Draft("acedata", "flux-dev", {"prompt": "a cat"}, {}, {})
+    made = await asyncio.gather(*(house.recording.add(draft) for _ in range(4 * WORTH)))
+    assert len({one.job.id for one in made}) == 4 * WORTH
+    assert not sent
+    await house.stop()

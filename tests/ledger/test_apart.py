@@ -13,7 +13,7 @@ import pytest
 from builders import FakeClock
 from elsewhere import note, note_and_die, note_and_fail, note_and_say_what_cannot_travel, noted, now_and_id
 
-from ledger import apart, onward, polls, recording, submissions
+from ledger import apart, onward, polls, submissions
 from ledger.batch import WORTH, Batch
 from ledger.call import Call
 from ledger.ids import Ids
@@ -27,9 +27,15 @@ HERE = os.getpid()
 MANY = [f"n{number}" for number in range(4 * WORTH)]
 
 
+@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    """They differ in what happens to a pipe whose other end has died."""
+    return "asyncio", {"use_uvloop": request.param}
+
+
 @pytest.fixture
 async def ledger(
-    anyio_backend: str, migrated: None, sqlite_url: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    anyio_backend: Any, migrated: None, sqlite_url: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Ledger]:
     """One whose second writer is there, and finds the works of these tests."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
@@ -150,6 +156,16 @@ async def test_what_comes_when_it_has_just_died_is_done_here(ledger: Ledger) -> 
     assert await asyncio.gather(*writes) == [[HERE]] * len(MANY)
 
 
+async def test_what_comes_while_it_is_dying_is_done_here(ledger: Ledger) -> None:
+    """Some turns of the loop pass between the end of its pipe and its own."""
+    os.kill(pid(ledger), signal.SIGKILL)
+    writes = []
+    for number in range(60):
+        writes.append(asyncio.create_task(ledger.write_apart(WORTH, note, [f"n{number}"])))
+        await asyncio.sleep(0.0005)
+    assert await asyncio.gather(*writes) == [[HERE]] * 60
+
+
 async def test_it_ends_with_the_database_and_not_by_signals_to_the_group(ledger: Ledger) -> None:
     process = pid(ledger)
     writing = asyncio.create_task(ledger.write_apart(WORTH, note, ["n"], 0.2))
@@ -256,7 +272,7 @@ def _lives(process: int) -> bool:
 async def test_works_of_the_program_can_be_sent() -> None:
     """All that batches send away are functions of a module, which the second writer finds."""
     works: Sequence[Any] = (onward.store, onward.settle, submissions.start, submissions.settle, polls.settle)
-    for work in (*works, recording.record):
+    for work in works:
         assert getattr(sys.modules[work.__module__], work.__qualname__) is work
 
 
