@@ -12,7 +12,7 @@ import pytest
 from api.stage import FRONT, settings
 from e2e.eventually import eventually
 
-from ledger.apart import WORTH
+from ledger.apart import WORTH, _processors
 from ledger.jobs import Draft
 from ledger.ledger import Ledger
 from postback.house import open_house
@@ -32,7 +32,7 @@ def process() -> Iterator[Executor]:
         yield process
 
 
-@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="with one processor there is no second writer")
+@pytest.mark.skipif(_processors() < 2, reason="with one processor there is no second writer")
 @pytest.mark.parametrize("victim", ["the second writer", "the server"])
 def test_a_kill_under_load_loses_nothing_that_was_acknowledged(
     process: Executor, tmp_path: Path, sqlite_url: str, victim: str
