@@ -41,7 +41,8 @@ class Submitter:
     """One loop: claims queued jobs within their pace, sends each, settles it behind its lease.
 
     `poll_after` is when a missing callback or push is asked for, by provider, in milliseconds; `caps` are images a day,
-    by provider; `on_taken` is called when there may be a job to ask about, and something to notify.
+    by provider; `on_taken` is called with when there is a job to ask about, in milliseconds, or None if it may be now;
+    `on_told` is called when there is something to notify.
     """
 
     def __init__(
@@ -57,7 +58,8 @@ class Submitter:
         poll_after: Mapping[str, int],
         caps: Caps = UNCAPPED,
         spawn: Spawn,
-        on_taken: Callable[[], None] = lambda: None,
+        on_taken: Callable[[int | None], None] = lambda due: None,
+        on_told: Callable[[], None] = lambda: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
         tracer: Tracer | None = None,
@@ -75,6 +77,7 @@ class Submitter:
         self._released = False
         self._spawn = spawn
         self._on_taken = on_taken
+        self._on_told = on_told
         self._sleep = sleep
         self._jitter = jitter
         self._start = Batch(ledger, submissions.start, apart=True)
@@ -108,9 +111,11 @@ class Submitter:
                 span.fail(said.code)
         settlement = replace(self._settlement(job, said, called_back=url is not None), pace=claimed.pace)
         # Past its lease, too, the job can be told what became of it, as long as it would be asked about.
-        settled = await self._settler.settle(settlement, self._ledger.clock() + self._deadline)
+        settled, told = await self._settler.settle(settlement, self._ledger.clock() + self._deadline)
         self._log(job, settlement, settled=settled)
-        self._on_taken()
+        self._on_taken(settlement.due_at if settlement.outcome == "taken" else None)
+        if told:
+            self._on_told()
         if isinstance(said, Reading) and said.status.final:
             # The acknowledgement already held the result. Should this POST fail, asking will find it again.
             await self._poster.post(job, body, "answer")

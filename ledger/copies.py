@@ -85,6 +85,14 @@ class Settlement:
     due_at: int | None
 
 
+class Settled(NamedTuple):
+    """The state that an artifact is in, None where the lease is no longer the settler's; and whether somebody is to be
+    told of a job in the same batch."""
+
+    status: str | None
+    told: bool
+
+
 def claim(connection: Connection, moment: Moment, *, limit: int, lease: int) -> Claim:
     """Takes what is due, oldest first. `lease` is how long a try may take, in milliseconds."""
     taken = connection.execute(_TAKE, {"now": moment.now, "limit": limit, "lent_until": moment.now + lease})
@@ -96,8 +104,8 @@ def claim(connection: Connection, moment: Moment, *, limit: int, lease: int) -> 
 
 def settle(
     connection: Connection, moment: Moment, settlements: Sequence[Settlement], *, quota: int, link: Link
-) -> list[str | None]:
-    """Records tries: the state each artifact is in now, or None where the lease is no longer the settler's.
+) -> list[Settled]:
+    """Records tries.
 
     A copy for which `quota` (bytes of all kept artifacts together; 0 is no limit) leaves no room is not kept. A job
     with nothing left to copy gets its artifacts, and those who want `job.archived` are notified.
@@ -108,11 +116,11 @@ def settle(
     room = quota - used(connection) if quota else None
     changes: dict[str, tuple[Any, ...]] = {}
     entries: list[Entry] = []
-    answers: list[str | None] = []
+    states: list[str | None] = []
     for one in settlements:
         row = held.get(one.artifact_id)
         if row is None or row.status != "copying" or row.lease != one.lease or row.id in changes:
-            answers.append(None)
+            states.append(None)
             continue
         size = 0 if one.copy is None else one.copy.size
         if room is not None and size > room:
@@ -120,13 +128,14 @@ def settle(
         room = None if room is None else room - size
         change = changes[row.id] = _change(row, one, moment.now)
         entries.append(Entry(row.job_id, moment.now, "artifact", _summary(row, one)))
-        answers.append(change[1])
+        states.append(change[1])
+    told = False
     if changes:
         bulk.change(connection, table, _CHANGED, list(changes.values()))
         history.add(connection, entries)
         touched = [held_jobs[job_id] for job_id in sorted({entry.job_id for entry in entries})]
-        _archive(connection, moment, touched, [_image(row, changes.get(row.id)) for row in held.values()], link)
-    return answers
+        told = _archive(connection, moment, touched, [_image(row, changes.get(row.id)) for row in held.values()], link)
+    return [Settled(status, told) for status in states]
 
 
 def forget(connection: Connection, moment: Moment, artifact_id: str, lease: int) -> bool:
@@ -179,8 +188,8 @@ def _image(row: Row[Any], change: tuple[Any, ...] | None) -> _Image:
 
 def _archive(
     connection: Connection, moment: Moment, touched: Sequence[Job], images: Sequence[_Image], link: Link
-) -> None:
-    """Completes those jobs of which nothing is left to copy."""
+) -> bool:
+    """Completes those jobs of which nothing is left to copy. Whether somebody is to be told of one."""
     outbox = Outbox(connection, moment, link)
     waiting = {image.job_id for image in images if image.status in OPEN_ARTIFACT}
     complete = [
@@ -189,7 +198,7 @@ def _archive(
         if job.id not in waiting
     ]
     jobs.save(connection, complete, {job.id: job for job in touched})
-    outbox.write()
+    return outbox.write()
 
 
 def _with_artifacts(job: Job, images: Sequence[_Image]) -> Job:

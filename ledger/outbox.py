@@ -64,12 +64,13 @@ class Outbox:
         self._add(event, None, TRIAL if trial else 1, data, [reader])
         return self._deliveries[-1].id
 
-    def write(self) -> None:
-        """Writes what was collected."""
+    def write(self) -> bool:
+        """Writes what was collected. Whether something is to be delivered."""
         if self._notifications:
             number = serial.take(self._connection)
             bulk.add_tuples(self._connection, notifications, _NOTIFICATION, self._notifications, serial=number)
         bulk.add_tuples(self._connection, deliveries, NewDelivery._fields, self._deliveries)
+        return bool(self._deliveries)
 
     def _add(
         self,

@@ -6,7 +6,7 @@ A paid job is never sent twice by us: a lease that expires in `submitting` makes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Integer, Select, bindparam, func, select, update
 
@@ -97,6 +97,13 @@ class Settlement:
     retry_after: float | None = None
 
 
+class Settled(NamedTuple):
+    """Whether the end of a submission was recorded, and whether somebody is to be told of one in the same batch."""
+
+    mine: bool
+    told: bool
+
+
 def claim(connection: Connection, moment: Moment, limits: Limits, lease: int, caps: Caps = daily.UNCAPPED) -> Claim:
     """Takes queued jobs that are due, as many as their provider's and model's pace allows, oldest first.
 
@@ -126,8 +133,8 @@ def claim(connection: Connection, moment: Moment, limits: Limits, lease: int, ca
     return Claim(tuple(claimed), min(dues, default=None))
 
 
-def settle(connection: Connection, moment: Moment, settlements: Sequence[Settlement]) -> list[bool]:
-    """Records how submissions ended. False where a callback, a person or the lease's end was faster."""
+def settle(connection: Connection, moment: Moment, settlements: Sequence[Settlement]) -> list[Settled]:
+    """Records how submissions ended, except where a callback, a person or the lease's end was faster."""
     held = jobs.lock(connection, (settlement.job_id for settlement in settlements))
     before = dict(held)
     outbox = Outbox(connection, moment)
@@ -147,8 +154,8 @@ def settle(connection: Connection, moment: Moment, settlements: Sequence[Settlem
     _slow_down(connection, moment, settlements)
     jobs.save(connection, list(held.values()), before)
     history.add(connection, entries)
-    outbox.write()
-    return answers
+    told = outbox.write()
+    return [Settled(mine, told) for mine in answers]
 
 
 def start(connection: Connection, moment: Moment, claims: Sequence[tuple[str, int]]) -> list[bool]:

@@ -38,12 +38,14 @@ async def start(
     tracer: Tracer,
     *,
     receiver: ASGIApp | None,
+    on_moved: Callable[[], None],
     on_told: Callable[[], None],
     closing: AsyncExitStack,
     runner: Callable[[str], Runner],
 ) -> None:
     """Starts the loops, each on a `runner` of its own. `receiver` is the application that takes callbacks, where that
-    is this process's own; `on_told` is called when there may be something to notify.
+    is this process's own; `on_moved` is called when a job has moved on, `on_told` when there may be something to
+    notify.
 
     What they hold open is left to `closing`.
     """
@@ -56,9 +58,9 @@ async def start(
     pushed = {PROVIDER: PUSHED_POLL} if settings.eventbridge_token is not None else {}
     submitting, polling, sweeping = runner("submitter"), runner("poller"), runner("sweeper")
 
-    def taken() -> None:
-        polling.wake()
-        on_told()
+    def taken(due: int | None) -> None:
+        polling.wake(due)
+        on_moved()
 
     sweeper = Sweeper(ledger, clients, rates=rates, on_found=polling.wake)
     submitter = Submitter(
@@ -76,6 +78,7 @@ async def start(
         poll_after={"acedata": settings.acedata_poll_after, **pushed},
         spawn=submitting.spawn,
         on_taken=taken,
+        on_told=on_told,
         tracer=tracer,
     )
     poller = Poller(

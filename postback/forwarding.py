@@ -58,6 +58,7 @@ def start_archiver(
     *,
     link: Callable[[str], str],
     on_settled: Callable[[], None],
+    on_told: Callable[[], None],
     closing: AsyncExitStack,
     runner: Runner,
 ) -> None:
@@ -74,5 +75,6 @@ def start_archiver(
         quota=settings.artifact_quota,
         spawn=runner.spawn,
         on_settled=on_settled,
+        on_told=on_told,
     )
     runner.start(copier.run_once)

@@ -188,6 +188,7 @@ class House:
             self.tokens,
             self.tracer,
             receiver=app if self.settings.receiver_url is None and "receiver" in self.roles else None,
+            on_moved=self.wake,
             on_told=lambda: self.wake("forwarder"),
             closing=self._closing,
             runner=self._runner,
@@ -210,7 +211,8 @@ class House:
             self.ledger,
             self.storage,
             link=self.links.url,
-            on_settled=lambda: self.wake("forwarder"),
+            on_settled=self.wake,
+            on_told=lambda: self.wake("forwarder"),
             closing=self._closing,
             runner=self._runner("archiver"),
         )

@@ -24,6 +24,7 @@ class Runner:
         self._clock = clock
         self._idle = idle
         self._woken = asyncio.Event()
+        self._alarm: asyncio.TimerHandle | None = None
         self._stopping = False
         self._started: set[asyncio.Task[bool | None]] = set()
         self._loop: asyncio.Task[None] | None = None
@@ -32,9 +33,13 @@ class Runner:
         """Begins to run the loop."""
         self._loop = asyncio.create_task(self._run(run_once), name=self.name)
 
-    def wake(self) -> None:
-        """There may be something to do now."""
-        self._woken.set()
+    def wake(self, due: int | None = None) -> None:
+        """There may be something to do now, or when it is `due`."""
+        pause = 0 if due is None else due - self._clock()
+        if pause <= 0:
+            self._woken.set()
+        elif pause < self._idle:  # by then it is called anyway
+            self._ring(pause / SECOND)
 
     def spawn(self, work: Coroutine[Any, Any, bool | None]) -> None:
         """Runs work beside the loop; the loop is woken when it ends, unless it returns False."""
@@ -83,6 +88,16 @@ class Runner:
                         await self._woken.wait()
                 except TimeoutError:
                     pass
+
+    def _ring(self, pause: float) -> None:
+        """Wakes the loop in so many seconds, if nothing does before."""
+        loop = asyncio.get_running_loop()
+        now, then = loop.time(), loop.time() + pause
+        if self._alarm is not None:
+            if now < self._alarm.when() <= then:
+                return
+            self._alarm.cancel()
+        self._alarm = loop.call_at(then, self._woken.set)
 
     def _ended(self, task: asyncio.Task[bool | None]) -> None:
         self._started.discard(task)

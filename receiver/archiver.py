@@ -55,8 +55,8 @@ class Archiver:
     """One loop: claims due artifacts as long as there is room, and copies each beside the others.
 
     `max_size` bounds one image, `quota` all that are kept together (0 is no limit), in bytes; `timeout` is in
-    milliseconds. `link` gives an artifact its URL. `on_settled` is called after each try: there may be something to
-    notify.
+    milliseconds. `link` gives an artifact its URL. `on_settled` is called after each try, and `on_told` when there is
+    something to notify.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Archiver:
         schedule: Sequence[int] = SCHEDULE,
         timeout: int = COPY_TIMEOUT,
         on_settled: Callable[[], None] = lambda: None,
+        on_told: Callable[[], None] = lambda: None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._ledger = ledger
@@ -84,6 +85,7 @@ class Archiver:
         self._schedule = schedule
         self._timeout = timeout
         self._on_settled = on_settled
+        self._on_told = on_told
         self._jitter = jitter
         self._room = Room(MAX_CLAIMED)
         self._places = asyncio.Semaphore(MAX_COPIES)
@@ -127,11 +129,13 @@ class Archiver:
             error = "something went wrong on our side; the log says what"
         tried = row.attempt_count + 1
         due_at = None if final else self._next_try(tried)
-        status = await self._settle.add(Settlement(row.id, row.job_id, row.lease, copy, error, due_at))
+        status, told = await self._settle.add(Settlement(row.id, row.job_id, row.lease, copy, error, due_at))
         log.info("artifact", artifact_id=row.id, job_id=row.job_id, number=tried, outcome=status, error=error)
         if copy is not None and status in ("pending", "failed"):  # there was no room for it
             await self._delete(row.id)
         self._on_settled()
+        if told:
+            self._on_told()
 
     async def _keep(self, row: Any) -> Copy:
         draft = self._draft(row.id)
@@ -176,5 +180,5 @@ class Archiver:
 
     def _record(
         self, connection: Connection, moment: Moment, settlements: Sequence[Settlement]
-    ) -> Sequence[str | None]:
+    ) -> Sequence[copies.Settled]:
         return copies.settle(connection, moment, settlements, quota=self._quota, link=self._link)

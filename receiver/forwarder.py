@@ -42,6 +42,9 @@ AT_ONCE = 64
 
 _STATUS = {Verdict.DELIVERED: "delivered", Verdict.RETRY: "pending", Verdict.DEAD: "dead", Verdict.DISABLE: "dead"}
 
+Wake = Callable[[int | None], None]
+"""Calls the loop at a time, in milliseconds, unless it is called before; None: now."""
+
 Spawn = Callable[[Coroutine[Any, Any, bool]], None]
 """Runs a coroutine beside the loop, and calls the loop again when it returns True; the runner waits for it before it
 stops."""
@@ -66,7 +69,7 @@ class Forwarder:
         timeout: int,
         circuit: Circuit,
         spawn: Spawn,
-        wake: Callable[[], None] = lambda: None,
+        wake: Wake = lambda due: None,
         stopping: Callable[[], bool] = lambda: False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
@@ -112,11 +115,13 @@ class Forwarder:
         return Order(AT_ONCE, self._lease)
 
     def begin(self, claim: parcels.Claim | None) -> None:
-        """Sends what was claimed for `order`, and calls the loop where that cannot be all."""
+        """Sends what was claimed for `order`, and calls the loop where that is not all, or when more is due."""
         if claim is not None:
             self._carry(claim)
-        if claim is None or claim.full or claim.crowded or claim.next_due is not None:
-            self._wake()
+        if claim is None or claim.full or claim.crowded:
+            self._wake(None)
+        elif claim.next_due is not None:
+            self._wake(claim.next_due)
 
     def _carry(self, claim: parcels.Claim) -> None:
         self._more(claim)

@@ -102,6 +102,46 @@ async def test_waking_ends_the_pause(make: Make) -> None:
     assert len(loop.calls) == 2
 
 
+async def test_it_is_woken_when_something_is_due(make: Make) -> None:
+    loop, runner = Loop(None), make()
+    runner.start(loop.run_once)
+    await loop.called(1)
+    due = system_now() + SOON
+    runner.wake(due)
+    runner.wake(due + 5 * SECOND)
+    await quiet()
+    assert len(loop.calls) == 1
+    await loop.called(2)
+    assert loop.calls[1] >= due - 1
+
+
+async def test_what_is_due_earlier_wakes_it_earlier(make: Make) -> None:
+    loop, runner = Loop(None), make()
+    runner.start(loop.run_once)
+    await loop.called(1)
+    runner.wake(system_now() + 60 * SECOND)
+    for _ in range(2):  # one that has rung is no hindrance
+        calls = len(loop.calls)
+        runner.wake(system_now() + SOON)
+        await loop.called(calls + 1)
+
+
+async def test_what_is_overdue_wakes_it_at_once(make: Make) -> None:
+    loop, runner = Loop(None), make()
+    runner.start(loop.run_once)
+    await loop.called(1)
+    runner.wake(system_now() - SECOND)
+    await loop.called(2)
+
+
+async def test_what_is_due_after_its_next_pass_needs_no_waking(make: Make) -> None:
+    loop, runner = Loop(None), make(idle=2 * SOON)
+    runner.start(loop.run_once)
+    await loop.called(1)
+    runner.wake(system_now() + 2 * SOON)
+    assert runner._alarm is None
+
+
 async def test_waking_during_a_pass_makes_another(make: Make) -> None:
     runner, calls, going = make(), [], asyncio.Event()
 

@@ -46,10 +46,18 @@ async def test_images_are_copied_and_their_job_is_archived(lite: Ledger, host: H
     assert await archiver.kept(first.id) == PNG
     assert len(archiver.files()) == 2
     assert await archived(lite) == 1
-    assert archiver.settled == 2
+    assert (archiver.settled, archiver.told > 0) == (2, True)
     after = await lite.read(jobs.get, job.id)
     assert [result["artifact"]["id"] for result in after.results or ()] == [first.id, second.id]
     assert await archiver.run() is None
+
+
+async def test_nobody_is_called_for_what_nobody_wants_to_hear(lite: Ledger, host: Host, works: Make) -> None:
+    await subscribed(lite, events=["job.succeeded"])
+    await made(lite, host.gives("/1.png"))
+    archiver = works()
+    await archiver.run()
+    assert (archiver.settled, archiver.told) == (1, 0)
 
 
 async def test_a_miss_is_tried_again_on_schedule(lite: Ledger, host: Host, works: Make, clock: FakeClock) -> None:

@@ -32,7 +32,7 @@ async def claimed(ledger: Ledger, limit: int = 8) -> Any:
 
 
 async def settle(ledger: Ledger, *settlements: Settlement, quota: int = 0) -> list[str | None]:
-    return await ledger.write(copies.settle, settlements, quota=quota, link=link)
+    return [one.status for one in await ledger.write(copies.settle, settlements, quota=quota, link=link)]
 
 
 def kept(row: Any, copy: Copy = COPY, due_at: int | None = NOW + 10_000) -> Settlement:

@@ -47,10 +47,17 @@ class Works:
         self.storage = storage
         self.folder = folder
         self.settled = 0
+        self.told = 0
         self._started: list[Coroutine[Any, Any, None]] = []
         given: dict[str, Any] = {"max_size": 100_000, "quota": 0, "jitter": lambda: NO_JITTER, "link": link}
         self.archiver = Archiver(
-            ledger, egress, storage, spawn=self._started.append, on_settled=self._settled, **(given | changes)
+            ledger,
+            egress,
+            storage,
+            spawn=self._started.append,
+            on_settled=self._settled,
+            on_told=self._told,
+            **(given | changes),
         )
 
     async def run(self) -> int | None:
@@ -77,3 +84,6 @@ class Works:
 
     def _settled(self) -> None:
         self.settled += 1
+
+    def _told(self) -> None:
+        self.told += 1

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from builders import LEASE, UNLIMITED, FakeClock, queued, rows
+from builders import LEASE, UNLIMITED, FakeClock, ended, queued, rows
 
 from ledger import daily, jobs, submissions
 from ledger.clock import DAY, HOUR
@@ -86,7 +86,7 @@ async def test_what_did_not_start_or_was_canceled_does_not_count(ledger: Ledger,
     job = await wanting(ledger, 4)
     assert ids(await claim(ledger, dashscope=4)) == [job.id]
     back = Settlement(job.id, 1, "put_back", due_at=clock.now + HOUR)
-    assert await ledger.write(submissions.settle, [back]) == [True]
+    assert await ended(ledger, back) == [True]
     other = await wanting(ledger, 4)
     assert ids(await claim(ledger, dashscope=4)) == [other.id]
     await ledger.write(jobs.cancel, job.id)

@@ -33,12 +33,29 @@ async def test_a_job_is_sent_and_taken(stage: Stage) -> None:
 
 async def test_taken_is_told_to_the_poller_and_to_those_who_asked(stage: Stage) -> None:
     stage.dashscope.submits = [task("PENDING")]
-    job, told = await stage.job(), []
+    job, due, told = await stage.job(), [], []
     await subscribed(stage.ledger, events=["job.submitted"])
-    await stage.submit(on_taken=lambda: told.append(1))
-    assert told == [1]
+    await stage.submit(on_taken=due.append, on_told=lambda: told.append(1))
+    assert (due, told) == ([(await stage.now(job)).due_at], [1])
     assert await stage.notified(job) == ["job.submitted"]
     assert [row.type for row in await rows(stage.ledger, deliveries)] == ["job.submitted"]
+
+
+async def test_a_step_that_nobody_wants_to_hear_of_calls_nobody(stage: Stage) -> None:
+    stage.dashscope.submits = [task("PENDING")]
+    await stage.job()
+    await subscribed(stage.ledger, events=["job.succeeded"])
+    due, told = [], []
+    await stage.submit(on_taken=due.append, on_told=lambda: told.append(1))
+    assert (len(due), told) == (1, [])
+
+
+async def test_what_the_provider_may_have_taken_is_asked_about_at_once(stage: Stage) -> None:
+    stage.dashscope.submits = [breaks(httpx.ReadTimeout("…"))]
+    await stage.job()
+    due: list[int | None] = []
+    await stage.submit(on_taken=due.append)
+    assert due == [None]
 
 
 async def test_a_final_refusal_fails_the_job_in_the_providers_words(stage: Stage) -> None:

@@ -85,7 +85,12 @@ async def taken(ledger: Ledger, job: Job, task_id: str | None = "task-1") -> boo
     """Whether the provider's yes was recorded."""
     now = ledger.clock()
     yes = Settlement(job.id, job.lease, "taken", task_id=task_id, due_at=now + 1_000, deadline_at=now + DEADLINE)
-    return (await ledger.write(submissions.settle, [yes]))[0]
+    return (await ended(ledger, yes))[0]
+
+
+async def ended(ledger: Ledger, *settlements: Settlement) -> list[bool]:
+    """Whether the end of each submission was recorded."""
+    return [one.mine for one in await ledger.write(submissions.settle, settlements)]
 
 
 async def pending(ledger: Ledger, task_id: str | None = "task-1", **changes: Any) -> Job:
@@ -96,7 +101,7 @@ async def pending(ledger: Ledger, task_id: str | None = "task-1", **changes: Any
 
 async def unconfirmed(ledger: Ledger, **changes: Any) -> Job:
     job = await submitting(ledger, **changes)
-    assert await ledger.write(submissions.settle, [Settlement(job.id, job.lease, "unknown")]) == [True]
+    assert await ended(ledger, Settlement(job.id, job.lease, "unknown")) == [True]
     return await ledger.read(jobs.get, job.id)
 
 

@@ -15,6 +15,7 @@ from builders import (
     arrival,
     claimed,
     done,
+    ended,
     pending,
     queued,
     rows,
@@ -125,15 +126,14 @@ async def test_row_42_a_stopped_submitter_neither_sends_nor_settles(
     if meanwhile != "holds it":
         assert await ledger.write(submissions.start, [(second.id, second.lease)]) == [True]
     if meanwhile in STALE_SUBMISSIONS:
-        assert await ledger.write(
-            submissions.settle, [Sent(second.id, second.lease, meanwhile, **STALE_SUBMISSIONS[meanwhile])]
-        ) == [True]
+        other = Sent(second.id, second.lease, meanwhile, **STALE_SUBMISSIONS[meanwhile])
+        assert await ended(ledger, other) == [True]
     if meanwhile == "called back":
         assert await ledger.write(accept, [arrival(second, succeeded())]) == ["accepted"]
     before = await everything(ledger)
     assert await ledger.write(submissions.start, [(first.id, first.lease)]) == [False]
     stale = Sent(first.id, first.lease, outcome, **STALE_SUBMISSIONS[outcome])
-    assert await ledger.write(submissions.settle, [stale]) == [False]
+    assert await ended(ledger, stale) == [False]
     assert await everything(ledger) == before
 
 
@@ -163,7 +163,7 @@ async def test_two_processes_settle_a_submission_once(pair: tuple[Ledger, Ledger
     job = (await pair[0].write(submissions.claim, UNLIMITED, LEASE)).jobs[0].job
     assert await pair[0].write(submissions.start, [(job.id, job.lease)]) == [True]
     end = Sent(job.id, job.lease, "taken", **STALE_SUBMISSIONS["taken"])
-    answers = await asyncio.gather(*(ledger.write(submissions.settle, [end]) for ledger in pair * 3))
+    answers = await asyncio.gather(*(ended(ledger, end) for ledger in pair * 3))
     assert sorted(answers) == [[False]] * 5 + [[True]]
     assert (await pair[0].read(jobs.get, job.id)).task_id == "task-stale"
 

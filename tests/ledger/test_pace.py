@@ -2,7 +2,7 @@ import asyncio
 from itertools import pairwise
 
 import pytest
-from builders import LEASE, NOW, FakeClock, pending, queued, rows
+from builders import LEASE, NOW, FakeClock, ended, pending, queued, rows
 
 from ledger import pace, polls, submissions
 from ledger.clock import HOUR, SECOND
@@ -137,7 +137,7 @@ async def test_a_throttled_submission_stops_its_model_or_its_account(
     limit = Limit(2, per_model=per_model)
     await queued(ledger)
     (one,) = await claimed(ledger, limit)
-    assert await ledger.write(submissions.settle, [put_back(one, retry_after=30)]) == [True]
+    assert await ended(ledger, put_back(one, retry_after=30)) == [True]
     await queued(ledger)
     assert await claimed(ledger, limit) == []
     await queued(ledger, model="flux-dev")
@@ -148,7 +148,7 @@ async def test_one_wave_of_throttled_submissions_lowers_the_pace_once(ledger: Le
     for _ in range(3):
         await queued(ledger)
     wave = await claimed(ledger, Limit(10))
-    assert await ledger.write(submissions.settle, [put_back(one) for one in wave]) == [True] * 3
+    assert await ended(ledger, *(put_back(one) for one in wave)) == [True] * 3
     assert await slowdown(ledger) == 2
 
 

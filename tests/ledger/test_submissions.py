@@ -8,6 +8,7 @@ from builders import (
     UNLIMITED,
     FakeClock,
     calls_back,
+    ended,
     failed,
     queued,
     rows,
@@ -33,10 +34,6 @@ async def claim(ledger: Ledger, limits: Limits = UNLIMITED) -> Claim:
     return await ledger.write(submissions.claim, limits, LEASE)
 
 
-async def settle(ledger: Ledger, *settlements: Settlement) -> list[bool]:
-    return await ledger.write(submissions.settle, settlements)
-
-
 def models(claim: Claim) -> list[str]:
     return [one.job.model for one in claim.jobs]
 
@@ -53,7 +50,7 @@ async def test_a_claim_takes_the_oldest_first_and_holds_it_under_a_lease(ledger:
 
 async def test_a_job_that_is_not_due_waits_and_its_time_is_told(ledger: Ledger, clock: FakeClock) -> None:
     job = await submitting(ledger)
-    assert await settle(ledger, Settlement(job.id, job.lease, "put_back", due_at=NOW + 9_000)) == [True]
+    assert await ended(ledger, Settlement(job.id, job.lease, "put_back", due_at=NOW + 9_000)) == [True]
     assert await claim(ledger) == Claim((), NOW + 9_000)
     clock.advance(9_000)
     assert [one.job.tries for one in (await claim(ledger)).jobs] == [2]
@@ -169,7 +166,7 @@ async def test_how_a_submission_ends_is_kept_and_told(ledger: Ledger) -> None:
     await subscribed(ledger)
     fault = Fault("InvalidParameter", "size is wrong")
     refused, unknown, back = [await submitting(ledger) for _ in range(3)]
-    assert await settle(
+    assert await ended(
         ledger,
         Settlement(refused.id, 1, "refused", fault=fault),
         Settlement(unknown.id, 1, "unknown", fault=fault),
@@ -186,9 +183,9 @@ async def test_how_a_submission_ends_is_kept_and_told(ledger: Ledger) -> None:
 @pytest.mark.parametrize("outcome", ["taken", "refused", "put_back", "unknown"])
 async def test_a_stale_lease_changes_nothing(ledger: Ledger, clock: FakeClock, outcome: str) -> None:
     job = await submitting(ledger)
-    await settle(ledger, Settlement(job.id, job.lease, "put_back", due_at=NOW))
+    await ended(ledger, Settlement(job.id, job.lease, "put_back", due_at=NOW))
     (again,) = (await claim(ledger)).jobs
-    assert await settle(ledger, Settlement(job.id, job.lease, outcome, task_id="t", due_at=NOW)) == [False]
+    assert await ended(ledger, Settlement(job.id, job.lease, outcome, task_id="t", due_at=NOW)) == [False]
     assert await ledger.read(jobs.get, job.id) == again.job
 
 
@@ -219,7 +216,7 @@ async def test_a_late_yes_adopts_an_expired_job(ledger: Ledger, clock: FakeClock
 async def test_a_late_refusal_is_the_truth(ledger: Ledger) -> None:
     job = await unconfirmed(ledger)
     refused = Settlement(job.id, job.lease, "refused", fault=Fault("InvalidApiKey", "No such key."))
-    assert await settle(ledger, refused) == [True]
+    assert await ended(ledger, refused) == [True]
     now = await ledger.read(jobs.get, job.id)
     assert (now.status, now.error) == ("failed", {"code": "InvalidApiKey", "message": "No such key."})
 
@@ -227,7 +224,7 @@ async def test_a_late_refusal_is_the_truth(ledger: Ledger) -> None:
 @pytest.mark.parametrize("outcome", ["put_back", "unknown"])
 async def test_any_other_late_answer_leaves_it_to_a_person(ledger: Ledger, outcome: str) -> None:
     job = await unconfirmed(ledger)
-    assert await settle(ledger, Settlement(job.id, job.lease, outcome, due_at=NOW)) == [False]
+    assert await ended(ledger, Settlement(job.id, job.lease, outcome, due_at=NOW)) == [False]
     assert await ledger.read(jobs.get, job.id) == job
 
 
@@ -236,10 +233,10 @@ async def test_an_answer_after_the_result_changes_nothing(ledger: Ledger) -> Non
     await calls_back(ledger, job, failed())
     before = await ledger.read(jobs.get, job.id)
     for outcome in ("taken", "refused", "put_back", "unknown"):
-        assert await settle(ledger, Settlement(job.id, job.lease, outcome, task_id="task-1", due_at=NOW)) == [False]
+        assert await ended(ledger, Settlement(job.id, job.lease, outcome, task_id="task-1", due_at=NOW)) == [False]
     assert await ledger.read(jobs.get, job.id) == before
     assert len(await rows(ledger, notifications)) == 1
-    assert await settle(ledger, Settlement("job_gone", 1, "unknown")) == [False]
+    assert await ended(ledger, Settlement("job_gone", 1, "unknown")) == [False]
 
 
 async def test_a_dead_process_leaves_its_jobs_unconfirmed_at_once(ledger: Ledger) -> None:

@@ -14,7 +14,7 @@ from ledger.lane import Circuit
 from ledger.ledger import Ledger
 from receiver.courier import Courier
 from receiver.egress import EgressError, ErrorClass, Response
-from receiver.forwarder import Forwarder
+from receiver.forwarder import Forwarder, Wake
 from receiver.signing import new_secret
 from tests.dispatcher.broken import Broken
 from tests.dispatcher.virtual import Crew, Time
@@ -89,7 +89,7 @@ class Office:
         jitter: float = 0.5,
         egress: Any = None,
         circuit: Circuit = CIRCUIT,
-        wake: Callable[[], None] = lambda: None,
+        wake: Wake = lambda due: None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> Forwarder:
         door: Any = egress or self.door

@@ -22,7 +22,7 @@ from providers import PROVIDERS
 from receiver.forwarder import AT_ONCE, MAX_IN_FLIGHT, RESERVE, Forwarder
 from receiver.intake import Intake
 
-from .office import KEYS, Office, fails
+from .office import DELAYS, KEYS, Office, fails
 
 pytestmark = pytest.mark.anyio
 
@@ -30,14 +30,11 @@ DONE = {"output": {"task_id": "task-1", "task_status": "SUCCEEDED", "results": [
 
 
 class Desk:
-    """An intake, and the forwarder in the same process; `wakes` counts how often its loop was called."""
+    """An intake, and the forwarder in the same process; `wakes` is for when its loop was called."""
 
     def __init__(self, office: Office, http: httpx.AsyncClient, tokens: CallbackTokens) -> None:
         self.office, self.http, self._tokens = office, http, tokens
-        self.wakes = 0
-
-    def wake(self) -> None:
-        self.wakes += 1
+        self.wakes: list[int | None] = []
 
     async def calls_back(self, job_id: str) -> httpx.Response:
         headers = {"content-type": "application/json"}
@@ -61,7 +58,7 @@ async def desk(office: Office, intake: Intake) -> AsyncIterator[Desk]:
 
 
 def forwarder_of(desk: Desk, **changes: Any) -> Forwarder:
-    return desk.office.forwarder(wake=desk.wake, **changes)
+    return desk.office.forwarder(wake=desk.wakes.append, **changes)
 
 
 async def test_it_is_sent_without_the_loop(desk: Desk, intake: Intake) -> None:
@@ -70,13 +67,13 @@ async def test_it_is_sent_without_the_loop(desk: Desk, intake: Intake) -> None:
     job = await pending(desk.office.ledger)
     assert (await desk.calls_back(job.id)).status_code == 200
     assert await desk.states() == ["delivering"]
-    assert desk.wakes == 0
+    assert desk.wakes == []
     await desk.office.crew.work()
     assert [sent.url for sent in desk.office.door.sent] == [subscriber.url]
     assert await desk.states() == ["delivered"]
 
 
-async def test_what_is_due_later_calls_the_loop(desk: Desk, intake: Intake) -> None:
+async def test_what_is_due_later_calls_the_loop_then(desk: Desk, intake: Intake) -> None:
     forwarder = intake.onward = forwarder_of(desk)
     other = await desk.office.subscriber("other", events=["job.lost"])
     desk.office.door.steps[other.url] = [fails("connect", "no")]
@@ -86,14 +83,14 @@ async def test_what_is_due_later_calls_the_loop(desk: Desk, intake: Intake) -> N
     await desk.office.subscriber(events=["job.succeeded"])
     await desk.calls_back((await pending(desk.office.ledger)).id)
     assert await desk.states() == ["pending", "delivering"]
-    assert desk.wakes == 1, "it is the loop that knows how long to sleep"
+    assert desk.wakes == [desk.office.time.now + DELAYS[1]]
 
 
 async def test_more_than_is_claimed_at_once_calls_the_loop(desk: Desk, intake: Intake) -> None:
     intake.onward = forwarder_of(desk)
     await desk.office.owe(await desk.office.subscriber(max_in_flight=200), AT_ONCE + 5)
     await desk.calls_back((await pending(desk.office.ledger)).id)
-    assert desk.wakes == 1
+    assert desk.wakes == [None]
     assert (await desk.states()).count("delivering") == AT_ONCE
 
 
@@ -108,14 +105,14 @@ async def test_without_plenty_of_room_nothing_is_claimed(desk: Desk, intake: Int
     await desk.office.subscriber(events=["job.succeeded"])
     await desk.calls_back((await pending(desk.office.ledger)).id)
     assert (await desk.states()).count("pending") == 1
-    assert desk.wakes == 1
+    assert desk.wakes == [None]
 
 
 async def test_a_process_that_stops_claims_nothing(desk: Desk, intake: Intake) -> None:
     intake.onward = forwarder_of(desk, stopping=lambda: True)
     await desk.office.subscriber(events=["job.succeeded"])
     assert (await desk.calls_back((await pending(desk.office.ledger)).id)).status_code == 200
-    assert (await desk.states(), desk.wakes) == (["pending"], 1)
+    assert (await desk.states(), desk.wakes) == (["pending"], [None])
 
 
 def damaged(*_: Any, **__: Any) -> Any:
@@ -130,7 +127,7 @@ async def test_a_claim_that_fails_takes_no_callback_with_it(
     monkeypatch.setattr("ledger.parcels.load", damaged)
     assert (await desk.calls_back((await pending(desk.office.ledger)).id)).status_code == 200
     assert [row.verdict for row in await rows(desk.office.ledger, callbacks)] == ["accepted"]
-    assert (await desk.states(), desk.wakes) == (["pending"], 1)
+    assert (await desk.states(), desk.wakes) == (["pending"], [None])
 
 
 async def test_a_claim_that_fails_takes_no_attempt_with_it(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
