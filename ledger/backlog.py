@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Table, func, literal_column, select
 
-from ledger import lanes
+from ledger import queues
 from ledger.columns import in_states
 from ledger.lifecycle import IN_FLIGHT_JOB
 from ledger.schema import artifacts, deliveries, jobs, paces
@@ -38,7 +38,7 @@ def measure(connection: Connection) -> Backlog:
         {state: _count(connection, artifacts, state) for state in ARTIFACT_STATES},
         {
             "jobs": _oldest_job(connection),
-            "deliveries": min((due for _, due in lanes.waiting(connection)), default=None),
+            "deliveries": min((queue.due for queue in queues.waiting(connection)), default=None),
             "artifacts": connection.scalar(_OLDEST_ARTIFACT),
         },
         {row.key: row.slowdown for row in connection.execute(select(paces.c.key, paces.c.slowdown))},

@@ -21,7 +21,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from ledger import ids, lanes, trials
+from ledger import ids, queues, trials
 from ledger.columns import in_states
 from ledger.lane import SUSPECT
 from ledger.lifecycle import OPEN_DELIVERY, WATCHED_JOB
@@ -216,7 +216,7 @@ def _first_job(connection: Connection, kind: str, waiting: Any, now: int, **give
 
 
 def _first_delivery(connection: Connection, now: int) -> Due | None:
-    lane, due = next(iter(lanes.waiting(connection)), ("", now + 1))
+    lane, due = next(((queue.key, queue.due) for queue in queues.waiting(connection)), ("", now + 1))
     if due > now:
         return None
     delivery_id = connection.execute(_FIRST_OF_LANE, {"lane": lane, "due": due}).scalar()

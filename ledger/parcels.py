@@ -10,13 +10,13 @@ from functools import lru_cache
 from math import ceil
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, TextClause, bindparam, func, select, text, update
+from sqlalchemy import Connection, TextClause, bindparam, select, text, update
 
-from ledger import bulk, lanes
+from ledger import bulk, lanes, queues
 from ledger.clock import SECOND
-from ledger.columns import in_states
 from ledger.lane import DEFAULT_MAX_IN_FLIGHT, Lane
 from ledger.moment import Moment
+from ledger.queues import Queue
 from ledger.schema import deliveries as table
 from ledger.schema import notifications
 from ledger.schema import subscribers as subscriber_table
@@ -74,12 +74,6 @@ _SUBSCRIBERS = bulk.ByIds(
         subscriber_table.c.sealed_private_key,
         subscriber_table.c.old_secrets,
     ).where(subscriber_table.c.id.in_(bindparam("ids", expanding=True)))
-)
-_UNDER_WAY = (
-    select(table.c.lane, func.count().label("sending"))
-    .where(in_states(table, "delivering"), table.c.due_at > bindparam("now"))
-    .where(table.c.lane.in_(bindparam("lanes", expanding=True)))
-    .group_by(table.c.lane)
 )
 
 
@@ -140,10 +134,9 @@ def claim(connection: Connection, moment: Moment, *, limit: int, lease: int, res
     `lease` is how long an attempt may take, in milliseconds. The last `reserve` of the `limit` are for lanes of which
     nothing is under way, one each.
     """
-    waiting = lanes.waiting(connection)
-    ready = [key for key, due in waiting if due <= moment.now]
-    later = [due for _, due in waiting if due > moment.now]
-    shares, more, crowded = _shares(connection, moment, ready)
+    waiting = queues.hold(connection, moment.now)
+    later = [queue.due for queue in waiting if queue.due > moment.now]
+    shares, more, crowded = _shares(connection, moment, [queue for queue in waiting if queue.due <= moment.now])
     given = _fair(shares, limit, reserve)
     taken = _take(connection, moment, given, lease)
     more += _paced(connection, given, list(taken.values()))
@@ -169,22 +162,21 @@ def load(connection: Connection, ids: Collection[str]) -> list[Parcel]:
 _OF = Parcel._fields.index("subscriber_id")
 
 
-def _shares(connection: Connection, moment: Moment, ready: Sequence[str]) -> tuple[list[_Share], list[int], list[str]]:
+def _shares(
+    connection: Connection, moment: Moment, ready: Sequence[Queue]
+) -> tuple[list[_Share], list[int], list[str]]:
     """What each ready lane may have now, when those may have more that have to wait, and which are full."""
-    if not ready:
-        return [], [], []
-    held = lanes.hold_free(connection, ready)
-    busy = _under_way(connection, moment, ready)
     shares: list[_Share] = []
     later: list[int] = []
     full: list[str] = []
-    for key in ready:
-        if key not in held:
-            lanes.open_lanes(connection, [key])  # an older version of Postback may have written the delivery
+    for queue in ready:
+        lane = queue.lane
+        if lane is None:
+            lanes.open_lanes(connection, [queue.key])  # an older version of Postback may have written the delivery
             later.append(moment.now + SOON)
             continue
-        lane, most, rate_limit = held[key]
-        share = _share(lane, moment.now, busy.get(key, 0), most or DEFAULT_MAX_IN_FLIGHT, rate_limit)
+        most = queue.max_in_flight or DEFAULT_MAX_IN_FLIGHT
+        share = _share(lane, moment.now, queue.busy, most, queue.rate_limit)
         if lane.paused_until is not None and lane.paused_until > moment.now:
             later.append(lane.paused_until)
         elif share.start > moment.now:
@@ -192,7 +184,7 @@ def _shares(connection: Connection, moment: Moment, ready: Sequence[str]) -> tup
         elif share.count:
             shares.append(share)
         else:
-            full.append(key)
+            full.append(queue.key)
     return shares, later, full
 
 
@@ -202,12 +194,6 @@ def _share(lane: Lane, now: int, busy: int, most: int, rate_limit: float | None)
         return _Share(lane, busy, room, interval, now)
     start = max(lane.next_at, now - CATCH_UP)
     return _Share(lane, busy, min(room, int((now - start) // interval) + 1), interval, start)
-
-
-def _under_way(connection: Connection, moment: Moment, ready: Sequence[str]) -> dict[str, int]:
-    """How many attempts of each lane are being made; an expired lease is no attempt any more."""
-    counted = connection.execute(_UNDER_WAY, {"now": moment.now, "lanes": ready})
-    return {row.lane: row.sending for row in counted}
 
 
 def _fair(shares: Sequence[_Share], limit: int, reserve: int) -> list[_Share]:

@@ -7,7 +7,7 @@ import pytest
 from builders import LEASE, NOW, FakeClock, claimed, done, execute, owe, rows, subscribed
 from sqlalchemy import insert, update
 
-from ledger import lanes, settling, subscribers
+from ledger import lanes, queues, settling, subscribers
 from ledger.clock import MINUTE, SECOND
 from ledger.deliveries import Attempt
 from ledger.lane import FIRST_SPACING, SUSPECT, Circuit, Lane
@@ -179,7 +179,7 @@ async def test_lanes_are_found_by_what_is_open(ledger: Ledger, clock: FakeClock)
     for subscriber in made[:3]:
         await owe(ledger, subscriber.id, 3)
         clock.advance(1)
-    waiting = await ledger.read(lanes.waiting)
+    waiting = [(queue.key, queue.due) for queue in await ledger.read(queues.waiting)]
     assert waiting == [(subscriber.id, NOW + i) for i, subscriber in enumerate(made[:3])]
 
 
