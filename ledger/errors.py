@@ -8,7 +8,13 @@ LedgerError
 ├── NotFound         there is no such thing
 └── Refused          the thing is not in a state that allows this
     └── KeyReused    an idempotency key came back with another body
+
+And `NeedsSavepoint`, which nobody outside meets.
 """
+
+
+class NeedsSavepoint(Exception):
+    """What was done beside somebody's work failed: both are done once more, with a savepoint for each."""
 
 
 class LedgerError(Exception):

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ledger.database import Work
-from ledger.errors import Damaged, Unavailable
+from ledger.errors import Damaged, NeedsSavepoint, Unavailable
 
 T = TypeVar("T")
 
@@ -75,7 +75,7 @@ def run_all(engine: Engine, units: Sequence[Unit[Any]]) -> None:
     error = _run_together(engine, units)
     if error is None:
         return
-    if len(units) == 1:
+    if len(units) == 1 and not isinstance(error, NeedsSavepoint):
         units[0].undone(error)
         return
     with engine.begin() as connection:

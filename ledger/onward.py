@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from ledger import accept, settling
 from ledger.accept import Arrival
+from ledger.errors import NeedsSavepoint
 from ledger.lane import Circuit
 from ledger.moment import Moment
 from ledger.parcels import Claim, Parcel, claim
@@ -57,6 +58,11 @@ def claim_beside(connection: Connection, moment: Moment, order: Order | None) ->
     claims by itself hears why."""
     if order is None:
         return None
+    if connection.dialect.name == "sqlite" and not connection.in_nested_transaction():
+        try:
+            return claim(connection, moment, limit=order.limit, lease=order.lease)
+        except Exception as error:
+            raise NeedsSavepoint from error
     savepoint = connection.begin_nested()
     try:
         claimed = claim(connection, moment, limit=order.limit, lease=order.lease)

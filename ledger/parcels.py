@@ -18,8 +18,7 @@ from ledger.lane import DEFAULT_MAX_IN_FLIGHT, Lane
 from ledger.moment import Moment
 from ledger.queues import Queue
 from ledger.schema import deliveries as table
-from ledger.schema import notifications
-from ledger.schema import subscribers as subscriber_table
+from ledger.schema import notifications, subscribers
 
 CATCH_UP = SECOND // 10
 """How far a paced lane may make up for a claim that came late, in milliseconds: enough to keep its rate."""
@@ -58,22 +57,18 @@ _PARCELS = bulk.ByIds(
         table.c.subscriber_id,
         notifications.c.body,
         notifications.c.traceparent,
+        subscribers.c.enabled,
+        subscribers.c.url,
+        subscribers.c.payload,
+        subscribers.c.schedule,
+        subscribers.c.sealed_headers,
+        subscribers.c.sealed_secret,
+        subscribers.c.sealed_private_key,
+        subscribers.c.old_secrets,
     )
     .join(notifications, notifications.c.id == table.c.notification_id)
+    .join(subscribers, subscribers.c.id == table.c.subscriber_id)
     .where(table.c.id.in_(bindparam("ids", expanding=True)))
-)
-_SUBSCRIBERS = bulk.ByIds(
-    select(
-        subscriber_table.c.id,
-        subscriber_table.c.enabled,
-        subscriber_table.c.url,
-        subscriber_table.c.payload,
-        subscriber_table.c.schedule,
-        subscriber_table.c.sealed_headers,
-        subscriber_table.c.sealed_secret,
-        subscriber_table.c.sealed_private_key,
-        subscriber_table.c.old_secrets,
-    ).where(subscriber_table.c.id.in_(bindparam("ids", expanding=True)))
 )
 
 
@@ -150,16 +145,7 @@ def claim(connection: Connection, moment: Moment, *, limit: int, lease: int, res
 
 def load(connection: Connection, ids: Collection[str]) -> list[Parcel]:
     """All that attempts of these deliveries need."""
-    if not ids:
-        return []
-    rows = list(_PARCELS(connection, ids))
-    # By themselves: many deliveries have one subscriber, and some of it is JSON.
-    found = _SUBSCRIBERS(connection, (row[_OF] for row in rows))
-    subscribers = {id: rest for id, *rest in found}
-    return [Parcel._make((*row, *subscribers[row[_OF]])) for row in rows if row[_OF] in subscribers]
-
-
-_OF = Parcel._fields.index("subscriber_id")
+    return [Parcel._make(row) for row in _PARCELS(connection, ids)] if ids else []
 
 
 def _shares(
