@@ -1,10 +1,10 @@
 """Settling attempts: what becomes of the delivery, of its lane, and of a subscriber that keeps failing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from ledger import bulk, deliveries, lanes, subscribers
 from ledger.audit import SYSTEM
@@ -16,6 +16,7 @@ from ledger.moment import Moment
 from ledger.outbox import Outbox
 from ledger.schema import attempts
 from ledger.schema import deliveries as table
+from ledger.schema import lanes as lane_table
 from ledger.schema import subscribers as subscriber_table
 
 _TRIED = ("id", "delivery_id", "number", "trigger", *Attempt._fields)
@@ -61,6 +62,16 @@ class _Held(NamedTuple):
     lane: str
 
 
+_WIDTH = len(_Held._fields)
+_HOLD = bulk.ByIds(
+    select(*(table.c[name] for name in _Held._fields), *lane_table.c)
+    .outerjoin(lane_table, lane_table.c.key == table.c.lane)
+    .where(table.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(table.c.id)
+    .with_for_update(of=table)
+)
+
+
 def settle(
     connection: Connection, moment: Moment, settlements: Sequence[Settlement], circuit: Circuit | None = None
 ) -> list[bool]:
@@ -68,8 +79,7 @@ def settle(
 
     An attempt that was under way when its subscriber was disabled is recorded too, and counts if it arrived.
     """
-    ids = [one.delivery_id for one in settlements]
-    held = {row.id: row for row in map(_Held._make, bulk.holding(table, _Held._fields)(connection, ids))}
+    held, seen = _hold(connection, [one.delivery_id for one in settlements])
     valid: list[tuple[Settlement, _Held]] = []
     answers: list[bool] = []
     for one in settlements:
@@ -83,9 +93,20 @@ def settle(
         _record(connection, moment, valid)
         outbox = Outbox(connection, moment)
         _give_up(connection, moment, outbox, valid)
-        _look_after(connection, moment, outbox, valid, circuit or Circuit())
+        _look_after(connection, moment, outbox, valid, seen, circuit or Circuit())
         outbox.write()
     return answers
+
+
+def _hold(connection: Connection, ids: Sequence[str]) -> tuple[dict[str, _Held], dict[str, Lane]]:
+    """Holds deliveries; and how their lanes are doing, which are not held."""
+    held: dict[str, _Held] = {}
+    seen: dict[str, Lane] = {}
+    for row in _HOLD(connection, ids):
+        one = held[row[0]] = _Held._make(row[:_WIDTH])
+        if one.lane not in seen and row[_WIDTH] is not None:
+            seen[one.lane] = Lane.of(row[_WIDTH:])
+    return held, seen
 
 
 def _record(connection: Connection, moment: Moment, valid: Sequence[tuple[Settlement, _Held]]) -> None:
@@ -119,13 +140,13 @@ def _look_after(
     moment: Moment,
     outbox: Outbox,
     valid: Sequence[tuple[Settlement, _Held]],
+    seen: Mapping[str, Lane],
     circuit: Circuit,
 ) -> None:
     """Counts what arrived and what failed for each lane; warns of one that keeps failing, and at last disables it."""
     for one, row in valid:
         if one.disable is not None:
             _disable(connection, moment, row.subscriber_id, one.disable, row.created_at)
-    seen = lanes.get(connection, {row.lane for _, row in valid})
     # Nearly always all is well, and there is nothing to write.
     worth = {row.lane for one, row in valid if row.lane in seen and not (_good(one) and seen[row.lane].calm)}
     held = lanes.hold(connection, worth) if worth else {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Integer, Select, bindparam, func, select, update
+from sqlalchemy import Connection, Integer, Select, bindparam, func, select, tuple_, update
 
 from ledger import daily, history, jobs
 from ledger.clock import SECOND, rfc3339
@@ -47,7 +47,21 @@ _OLDEST = (
     .with_for_update(skip_locked=True)
 )
 _IN_FLIGHT = select(func.count()).select_from(table).where(in_states(table, *IN_FLIGHT_JOB))
-_START = update(table).where(table.c.id.in_(bindparam("ids", expanding=True))).values(sending=True)
+_MINE_STILL = (
+    select(table.c.id)
+    .where(tuple_(table.c.id, table.c.lease).in_(bindparam("claims", expanding=True)))
+    .where(table.c.status == "submitting", table.c.due_at > bindparam("now"))
+    .order_by(table.c.id)
+    .with_for_update()
+    .cte("mine")
+    .prefix_with("MATERIALIZED")
+)
+_START = (
+    update(table)
+    .where(table.c.id.in_(select(_MINE_STILL.c.id)))
+    .values(sending=True)
+    .returning(table.c.id, table.c.lease)
+)
 _EXPIRED = (
     select(table)
     .where(table.c.status == "submitting", table.c.due_at <= bindparam("now"))
@@ -163,16 +177,8 @@ def start(connection: Connection, moment: Moment, claims: Sequence[tuple[str, in
 
     False where the lease has ended or the job has moved on: such a job must not be sent.
     """
-    held = jobs.lock(connection, (job_id for job_id, _ in claims))
-    mine = [held.get(job_id) for job_id, _ in claims]
-    good = [
-        job is not None and job.status == "submitting" and job.lease == lease and (job.due_at or 0) > moment.now
-        for job, (_, lease) in zip(mine, claims, strict=True)
-    ]
-    ids = [job_id for (job_id, _), is_good in zip(claims, good, strict=True) if is_good]
-    if ids:
-        connection.execute(_START, {"ids": ids})
-    return good
+    started = set(connection.execute(_START, {"claims": sorted(claims), "now": moment.now}).all())
+    return [claim in started for claim in claims]
 
 
 def expire(connection: Connection, moment: Moment) -> int:
