@@ -12,14 +12,14 @@ import pickle
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from ledger.call import Call
 from ledger.errors import Unavailable
 from ledger.filelock import FileLock
-from ledger.frames import LENGTH, framed
+from ledger.frames import Frames, framed
 from ledger.group import Unit
 from ledger.worker import FAILED, READY
 
@@ -46,7 +46,7 @@ class Apart(asyncio.SubprocessProtocol):
 
     What it cannot do, or was doing when it ended, is given `back`, to be done here: it is not done, or nobody knows. So
     all that is sent must bear to be done again.
-    `committed` is told how long a transaction took, in seconds.
+    `committed` is told how long a transaction took, in seconds, and how many pieces of work were in it.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Apart(asyncio.SubprocessProtocol):
         lock: FileLock,
         *,
         back: Callable[[Unit[Any]], None],
-        committed: Callable[[float], None],
+        committed: Callable[[float, int], None],
     ) -> None:
         self._path = path
         self._lock = lock
@@ -63,7 +63,7 @@ class Apart(asyncio.SubprocessProtocol):
         self._committed = committed
         self._starting: asyncio.Task[None] | None = None
         self._transport: asyncio.SubprocessTransport | None = None
-        self._received = bytearray()
+        self._frames = Frames()
         self._under_way: deque[Unit[Any]] = deque()
         self._returned: set[Unit[Any]] = set()
         self._idle = asyncio.Event()
@@ -151,16 +151,11 @@ class Apart(asyncio.SubprocessProtocol):
         self._transport = cast(asyncio.SubprocessTransport, transport)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        received = self._received
-        received += data
-        while len(received) >= LENGTH.size:
-            (length,) = LENGTH.unpack_from(received)
-            end = LENGTH.size + length
-            if len(received) < end:
-                return
-            answer = bytes(received[LENGTH.size : end])
-            del received[:end]
-            self._answered(answer)
+        for message in self._frames.feed(data):
+            if message == READY:
+                self._ready = True
+            else:
+                self._committed_all(pickle.loads(message))  # noqa: S301 - from our own process
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         """It is about to end."""
@@ -174,17 +169,20 @@ class Apart(asyncio.SubprocessProtocol):
         for unit in self._under_way:
             self._return(unit)
         self._under_way.clear()
-        self._received.clear()
+        self._frames = Frames()
         self._idle.set()
         self._over()
 
-    def _answered(self, answer: bytes) -> None:
-        if answer == READY:
-            self._ready = True
-            return
-        unit = self._under_way.popleft()
+    def _committed_all(self, answers: Sequence[bytes]) -> None:
+        now = time.perf_counter()
+        self._committed(now - self._since, len(answers))
+        self._since = now
+        for answer in answers:
+            self._answered(self._under_way.popleft(), answer)
         if not self._under_way:
             self._idle.set()
+
+    def _answered(self, unit: Unit[Any], answer: bytes) -> None:
         if answer == FAILED:
             self._return(unit)
             return
@@ -192,11 +190,8 @@ class Apart(asyncio.SubprocessProtocol):
             result = pickle.loads(answer)  # noqa: S301 - from our own process
         except Exception:
             unit.fail(Unavailable("the answer of the second writer cannot be read"))
-            return
-        now = time.perf_counter()
-        unit.finish_with(result)
-        self._committed(now - self._since)
-        self._since = now
+        else:
+            unit.finish_with(result)
 
     def _watch(self) -> None:
         if self._timer is None:

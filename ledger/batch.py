@@ -21,6 +21,10 @@ A = TypeVar("A", contravariant=True)
 MAX_SIZE = 128
 MAX_WAITING = 8_192
 
+PART = 2 * WORTH
+"""From how many on those that wait go in two parts, one of which is written while the other is read: two small batches
+cost the database what two large ones do."""
+
 AGAIN = 0.003
 """Within how many seconds those that were answered together may come again, and are waited for."""
 
@@ -111,7 +115,7 @@ class Batch(Generic[I, O]):
 
     def _worth_another(self) -> bool:
         """Whether so many wait that they go before the last ones have come back."""
-        return len(self._waiting) >= max(WORTH, self._together) and self._under_way < self._at_once()
+        return len(self._waiting) >= max(PART, self._together) and self._under_way < self._at_once()
 
     def _at_once(self) -> int:
         return self._ledger.database.at_once if self._apart else 1
@@ -197,7 +201,7 @@ class Batch(Generic[I, O]):
         """How many go together: all, or a half where the other half is to be under way meanwhile."""
         if self._at_once() == 1:
             return MAX_SIZE
-        return min(MAX_SIZE, max(WORTH, self._together, (len(self._waiting) + self._away + 1) // 2))
+        return min(MAX_SIZE, max(PART, self._together, (len(self._waiting) + self._away + 1) // 2))
 
     def _take(self, taken: list[tuple[I, Waiting[O]]], most: int = MAX_SIZE) -> None:
         while self._waiting and len(taken) < most:

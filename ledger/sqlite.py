@@ -57,7 +57,7 @@ class SqliteDatabase:
             path,
             lock,
             back=self._waiting.put_nowait,
-            committed=lambda seconds: self.observer.committed(seconds, 1),
+            committed=lambda seconds, count: self.observer.committed(seconds, count),
         )
         self._running: set[asyncio.Task[Any]] = set()
 

@@ -1,20 +1,23 @@
 """Runs transactions for the process that owns a SQLite file: `python -m ledger.worker PATH`.
 
-Calls come in on standard input, one after the other, and each is answered on standard output after its commit. What
-fails leaves nothing behind, and the owner does it again itself. It ends with its owner.
+Calls come in on standard input. Those that are there go into one transaction, and are answered together on standard
+output after its commit. What fails leaves nothing behind, and the owner does it again itself. It ends with its owner.
 """
 
 import gc
+import os
 import pickle
 import signal
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from select import select
 from typing import BinaryIO
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from ledger.call import Message
-from ledger.frames import LENGTH, framed
+from ledger.frames import Frames, framed
 from ledger.ids import Ids
 from ledger.pragmas import writing_engine
 
@@ -22,8 +25,10 @@ READY = b"ready"
 FAILED = b""
 """In place of an answer: nothing was kept."""
 
+_PIECE = 1 << 20
 
-def main(path: Path, calls: BinaryIO, answers: BinaryIO) -> None:
+
+def main(path: Path, calls: int, answers: BinaryIO) -> None:
     """Answers calls until there are no more."""
     engine = writing_engine(path)
     ids = Ids()
@@ -31,19 +36,36 @@ def main(path: Path, calls: BinaryIO, answers: BinaryIO) -> None:
         _send(answers, READY)
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)  # as in the owner
-    while head := calls.read(LENGTH.size):
-        (length,) = LENGTH.unpack(head)
-        _send(answers, _answer(engine, ids, calls.read(length)))
+    for messages in _together(calls):
+        _send(answers, pickle.dumps(_answer_all(engine, ids, messages)))
 
 
-def _answer(engine: Engine, ids: Ids, message: bytes) -> bytes:
+def _together(calls: int) -> Iterator[list[bytes]]:
+    """All calls that are there, time after time. `calls` is a file descriptor."""
+    frames = Frames()
+    waiting: list[bytes] = []
+    while data := os.read(calls, _PIECE):
+        waiting += frames.feed(data)
+        if waiting and not select([calls], [], [], 0)[0]:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
+
+
+def _answer_all(engine: Engine, ids: Ids, messages: Sequence[bytes]) -> list[bytes]:
     try:
-        call: Message = pickle.loads(message)  # noqa: S301 - nobody but our owner holds the other end
         with engine.begin() as connection:
-            answer = pickle.dumps(call.run(connection, ids), pickle.HIGHEST_PROTOCOL)
+            return [_answer(connection, ids, message) for message in messages]
     except Exception:
-        return FAILED
-    return answer
+        if len(messages) == 1:
+            return [FAILED]
+    return [answer for message in messages for answer in _answer_all(engine, ids, [message])]
+
+
+def _answer(connection: Connection, ids: Ids, message: bytes) -> bytes:
+    call: Message = pickle.loads(message)  # noqa: S301 - nobody but our owner holds the other end
+    return pickle.dumps(call.run(connection, ids), pickle.HIGHEST_PROTOCOL)
 
 
 def _send(answers: BinaryIO, answer: bytes) -> None:
@@ -64,4 +86,4 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _end_with_owner()
-    main(Path(sys.argv[1]), sys.stdin.buffer, sys.stdout.buffer)
+    main(Path(sys.argv[1]), sys.stdin.fileno(), sys.stdout.buffer)

@@ -14,11 +14,12 @@ from builders import FakeClock
 from elsewhere import note, note_and_die, note_and_fail, note_and_say_what_cannot_travel, noted, now_and_id
 
 from ledger import apart, onward, polls, submissions
-from ledger.batch import WORTH, Batch
+from ledger.batch import PART, WORTH, Batch
 from ledger.call import Call
 from ledger.ids import Ids
 from ledger.ledger import Ledger, open_database
 from ledger.moment import Moment
+from ledger.observer import Unobserved
 from ledger.sqlite import SqliteDatabase
 
 pytestmark = pytest.mark.anyio
@@ -56,6 +57,16 @@ async def ready(ledger: Ledger) -> None:
             return
         await asyncio.sleep(0.01)
     raise TimeoutError("there is no second writer")
+
+
+class Counting(Unobserved):
+    """Told of commits, it notes how many pieces of work were in each."""
+
+    def __init__(self, counts: list[int]) -> None:
+        self._counts = counts
+
+    def committed(self, seconds: float, count: int) -> None:
+        self._counts.append(count)
 
 
 def second(ledger: Ledger) -> apart.Apart:
@@ -112,6 +123,25 @@ async def test_one_writes_at_a_time(ledger: Ledger) -> None:
     spans = sorted((await ledger.read(noted)).values())
     assert len(spans) == 8
     assert all(ended <= began for (_, ended), (began, _) in pairwise(spans))
+
+
+async def test_what_waits_there_is_committed_together(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    committed: list[int] = []
+    monkeypatch.setattr(ledger.database, "observer", Counting(committed))
+    seconds = [0.2, *[0.0] * 8]
+    writes = [ledger.write_apart(WORTH, note, [f"n{place}"], wait) for place, wait in enumerate(seconds)]
+    assert await asyncio.gather(*writes) == [[pid(ledger)]] * len(seconds)
+    assert sum(committed) == len(seconds)
+    assert len(committed) < len(seconds)
+
+
+async def test_what_fails_there_takes_nothing_with_it(ledger: Ledger) -> None:
+    slow = ledger.write_apart(WORTH, note, ["n-slow"], 0.2)
+    works = [note, note_and_fail, note, note_and_fail, note]
+    writes = [ledger.write_apart(WORTH, work, [f"n{place}"]) for place, work in enumerate(works)]
+    answers = await asyncio.gather(slow, *writes, return_exceptions=True)
+    assert [str(answer) for answer in answers if isinstance(answer, Exception)] == ["n1 cannot be", "n3 cannot be"]
+    assert (await ledger.read(noted)).keys() == {"n-slow", "n0", "n2", "n4"}
 
 
 async def test_what_fails_there_is_done_here_and_says_why(ledger: Ledger) -> None:
@@ -207,6 +237,9 @@ async def test_a_batch_of_many_is_done_there_and_the_next_is_on_its_way(
         adding = [batch.add(f"n{start}-{name}") for name in MANY]
         assert set(await asyncio.gather(*adding)) == {pid(ledger)}
     assert sent == [len(MANY) // 2] * 6, "one half is under way while the other is read and answered"
+    sent.clear()
+    assert set(await asyncio.gather(*(batch.add(f"n-{name}") for name in MANY[:PART]))) == {pid(ledger)}
+    assert sent == [PART], "so few are better written together"
     assert await batch.add("n-1") == pid(ledger), "for a while even one is sent"
     second(ledger)._large.clear()
     assert await batch.add("n-2") == HERE, "one by itself is not worth a message"
