@@ -23,6 +23,9 @@ from ledger.frames import Frames, framed
 from ledger.group import Unit
 from ledger.worker import FAILED, READY
 
+PROGRAM = "-P", "-m", "ledger.worker"
+"""For our own Python, before the path of the database."""
+
 WORTH = 16
 """From how many items on a piece of work is worth sending."""
 
@@ -138,7 +141,7 @@ class Apart(asyncio.SubprocessProtocol):
             self._starting = asyncio.create_task(self._begin(), name="ledger-worker")
 
     async def _begin(self) -> None:
-        program = sys.executable, "-P", "-m", "ledger.worker", str(self._path)
+        program = sys.executable, *PROGRAM, str(self._path)
         try:
             await asyncio.get_running_loop().subprocess_exec(
                 lambda: self, *program, stderr=asyncio.subprocess.DEVNULL, pass_fds=(self._lock.descriptor,)

@@ -81,9 +81,14 @@ def _end_with_owner() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The program."""
     # A terminal and a service manager tell all processes of a group; this one ends when its owner has no more calls.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _end_with_owner()
     main(Path(sys.argv[1]), sys.stdin.fileno(), sys.stdout.buffer)
+
+
+if __name__ == "__main__":
+    run()

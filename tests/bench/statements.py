@@ -1,13 +1,13 @@
 """Statements that the database is sent for a job in its whole life, from its submission to its delivery, under load.
 
-The real program with all roles and as it is set up by default (its images are kept too), in this process, on SQLite;
-the simulator and the subscriber are processes of their own. Counted is what SQLAlchemy hands to the driver, for
-whatever loop, with every BEGIN, SAVEPOINT and RELEASE, and each commit and rollback; an `executemany` is one.
+The real program with all roles and as it is set up by default (its images are kept too), in this process and that of
+its second writer, on SQLite; the simulator and the subscriber are processes of their own. Counted is what SQLAlchemy
+hands to the driver, for whatever loop, with every BEGIN, SAVEPOINT and RELEASE, and each commit and rollback; an
+`executemany` is one.
 """
 
 import asyncio
 import logging
-import re
 import sqlite3
 import subprocess
 import sys
@@ -17,21 +17,21 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
 
 import structlog
 import uvloop
 from builders import subscribed
 from e2e.eventually import eventually
 from e2e.server import PROGRAM, free_port
-from sqlalchemy import Connection, Engine, event
 
-from ledger import apart, batch
+from ledger import apart
 from postback.house import House, open_house
 from postback.serve import listen, serving
 from postback.settings import load
 from postback.simulator.app import environment
 
+from . import counted_worker
+from .counting import counting
 from .endpoints import Endpoints, endpoints
 from .generator import flood, request
 from .line import Line, at_most
@@ -67,51 +67,21 @@ def lines(size: Size) -> list[Line]:
 
 async def count(lives: int) -> Counter[str]:
     """How many statements of each kind so many jobs took, all submitted by 64 clients one after the other."""
-    apart.WORTH = batch.WORTH = sys.maxsize  # the second writer sends the same, but where nobody counts
+    apart.PROGRAM = "-P", "-m", counted_worker.__name__
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     with tempfile.TemporaryDirectory() as folder, endpoints() as there, _simulator() as simulator:
+        database = Path(folder) / "home" / "postback.sqlite3"
         async with _serving(Path(folder), there, simulator) as port:
             line, rest = request("/v1/jobs", BODY).split(b"\r\n", 1)
             wire = b"%s\r\nauthorization: Bearer %s\r\n%s" % (line, KEY.encode(), rest)
-            with _counting() as counts:
+            with counting() as counts:
                 load = await flood(port, [wire] * lives, CLIENTS)
                 if set(load.statuses) != {202}:
                     raise SystemExit(f"not all were taken: {dict(load.statuses)}")
-                await _finished(Path(folder) / "home" / "postback.sqlite3")
+                await _finished(database)
         if (told := len(there.told())) != lives:
             raise SystemExit(f"{lives} jobs were submitted and {told} were told of")
-    return counts
-
-
-@contextmanager
-def _counting() -> Iterator[Counter[str]]:
-    counts: Counter[str] = Counter()
-
-    def statement(connection: Connection, cursor: Any, text: str, *_: Any) -> None:
-        counts[shape(text)] += 1
-
-    def commit(connection: Connection) -> None:
-        counts["COMMIT"] += 1
-
-    def rollback(connection: Connection) -> None:
-        counts["ROLLBACK"] += 1
-
-    heard = [("before_cursor_execute", statement), ("commit", commit), ("rollback", rollback)]
-    for name, hear in heard:
-        event.listen(Engine, name, hear)
-    try:
-        yield counts
-    finally:
-        for name, hear in heard:
-            event.remove(Engine, name, hear)
-
-
-def shape(statement: str) -> str:
-    """What kind of statement it is: `INSERT jobs`."""
-    words = " ".join(statement.split())
-    verb = words.partition(" ")[0]
-    table = re.search(r"\b(?:FROM|INTO|UPDATE) (\w+)", words)
-    return f"{verb} {table[1]}" if table else verb
+        return counts + counted_worker.counted(database)
 
 
 @asynccontextmanager

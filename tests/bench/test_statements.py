@@ -1,6 +1,6 @@
 import pytest
 
-from .statements import shape
+from .counting import shape
 
 
 @pytest.mark.parametrize(
