@@ -109,16 +109,21 @@ class Forwarder:
     def order(self) -> Order | None:
         """What is to be claimed in the transaction of somebody who may make it due: something where there is plenty of
         room. `begin` must be called after the commit, whatever this answers."""
-        crowded = self._full or self._crowded or self._settler.holding
-        if crowded or self._stopping() or self._room.busy + AT_ONCE > MAX_IN_FLIGHT - RESERVE:
+        if self._full or self._settler.holding or self._stopping():
+            return None
+        if self._room.busy + AT_ONCE > MAX_IN_FLIGHT - RESERVE:
             return None
         return Order(AT_ONCE, self._lease)
 
     def begin(self, claim: parcels.Claim | None) -> None:
         """Sends what was claimed for `order`, and calls the loop where that is not all, or when more is due."""
-        if claim is not None:
-            self._carry(claim)
-        if claim is None or claim.full or claim.crowded:
+        if claim is None:
+            self._wake(None)
+            return
+        # Of lanes that were crowded before, any end asks for more.
+        news = claim.full or not claim.crowded <= self._crowded
+        self._carry(claim)
+        if news:
             self._wake(None)
         elif claim.next_due is not None:
             self._wake(claim.next_due)
