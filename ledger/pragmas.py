@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import StaticPool
 
 WRITING: Sequence[str] = (
@@ -24,9 +24,8 @@ READING: Sequence[str] = ("PRAGMA busy_timeout = 5000", "PRAGMA query_only = ON"
 def writing_engine(path: Path) -> Engine:
     """One connection that writes."""
     # It is opened, used and closed on the writer's thread, but closed by the garbage collector on any.
-    engine = create_engine(
-        f"sqlite+pysqlite:///{path}", poolclass=StaticPool, connect_args={"check_same_thread": False}
-    )
+    address = URL.create("sqlite+pysqlite", database=str(path))
+    engine = create_engine(address, poolclass=StaticPool, connect_args={"check_same_thread": False})
     configure(engine, WRITING, "BEGIN IMMEDIATE")
     return engine
 

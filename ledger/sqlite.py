@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -185,9 +185,8 @@ class SqliteDatabase:
 
 
 def _reading_engine(path: Path) -> AsyncEngine:
-    engine = create_async_engine(
-        f"sqlite+aiosqlite:///{path}", poolclass=AsyncAdaptedQueuePool, pool_size=READERS, max_overflow=0
-    )
+    address = URL.create("sqlite+aiosqlite", database=str(path))
+    engine = create_async_engine(address, poolclass=AsyncAdaptedQueuePool, pool_size=READERS, max_overflow=0)
     configure(engine.sync_engine, READING, "BEGIN")
     return engine
 

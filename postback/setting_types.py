@@ -8,7 +8,7 @@ from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, PlainSerializer, SecretStr
 
@@ -55,6 +55,11 @@ def _web_url(url: str) -> str:
         raise ValueError
     _ = parts.port  # raises ValueError when it is not a port
     return url.rstrip("/")
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a SQLite file, whatever its folders are called."""
+    return f"sqlite:///{quote(str(path))}"
 
 
 def _database_url(url: str) -> str:

@@ -33,6 +33,7 @@ from postback.setting_types import (
     Size,
     Switch,
     WebUrl,
+    sqlite_url,
 )
 from providers.protocol import Account
 
@@ -104,7 +105,7 @@ class Settings(BaseModel):
     database_url: DatabaseUrl = _variable(
         "POSTBACK_DATABASE_URL",
         "sqlite:///path or postgresql://user:password@host/database",
-        default_factory=lambda data: f"sqlite:///{data['home'] / 'postback.sqlite3'}",
+        default_factory=lambda data: sqlite_url(data["home"] / "postback.sqlite3"),
         repr=False,
     )
     auto_migrate: Switch = _variable("POSTBACK_AUTO_MIGRATE", "1 or 0", True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ledger.errors import CannotOpen
+from postback.setting_types import sqlite_url
 
 
 @dataclass
@@ -22,7 +23,7 @@ class Home:
     @property
     def database_url(self) -> str:
         """A database of the demo's own, so that a home which is in earnest use comes to no harm."""
-        return f"sqlite:///{self.path / 'demo.sqlite3'}"
+        return sqlite_url(self.path / "demo.sqlite3")
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from ledger import sqlite
 from ledger.errors import CannotOpen, Overloaded, Unavailable
 from ledger.ledger import open_database
 from ledger.sqlite import SqliteDatabase
+from postback.setting_types import sqlite_url
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +49,20 @@ async def test_writes_that_wait_commit_together(database: SqliteDatabase) -> Non
     assert answers == list(range(200))
     assert await database.read(numbers) == list(range(200))
     assert 1 <= len(commits) <= 3
+
+
+@pytest.mark.parametrize("name", ["50%41 off", "why?", "a#b", "ü, and more"])
+async def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    """Reading and writing, also by a URL."""
+    path = tmp_path / name / "postback.sqlite3"
+    for _ in range(2):
+        database = await open_database(sqlite_url(path))
+        await database.migrate()
+        version, needed = await database.version()
+        assert version == needed
+        await database.close()
+    assert path.exists()
+    assert [one.name for one in tmp_path.iterdir()] == [name]
 
 
 async def test_savepoints_are_for_groups_in_which_something_fails(database: SqliteDatabase) -> None:
