@@ -104,6 +104,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> None:
     """The program `postback`."""
+    output.open_streams()
     sys.exit(run())
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,6 +43,21 @@ LEAST = 12
 def clean(text: str) -> str:
     """`text` without control characters: what a provider or a subscriber wrote must not steer the terminal."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def open_streams() -> None:
+    """Some start programs with standard streams closed: the file or socket that is opened next would take their place.
+    They read and write nothing from here on."""
+    while (opened := os.open(os.devnull, os.O_RDWR)) < len(_STREAMS):
+        pass
+    os.close(opened)
+    for number, (name, mode) in enumerate(_STREAMS.items()):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+_STREAMS = {"stdin": "r", "stdout": "w", "stderr": "w"}
+"""In the order of their numbers."""
 
 
 def write_anything() -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 from builders import queued
+from e2e.eventually import eventually
+from e2e.server import PROGRAM, environment, free_port
 
 from ledger.errors import CannotOpen, Unavailable
 from ledger.facts import last_key
@@ -42,6 +44,26 @@ def test_nothing_heavy_is_loaded_before_callbacks_are_accepted(tmp_path: Path) -
             [sys.executable, "-c", OPENS, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
         )
     assert [library for library in HEAVY if f"'{library}'" in opened.stdout] == []
+
+
+def is_ready(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).is_success
+    except httpx.ConnectError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell closes them")
+def test_it_starts_and_stops_without_standard_streams(tmp_path: Path) -> None:
+    port = free_port()
+    command = ["/bin/sh", "-c", f"exec {PROGRAM} serve <&- >&- 2>&-"]
+    with subprocess.Popen(command, env=environment(tmp_path / "home", POSTBACK_PORT=port)) as process:
+        try:
+            eventually(lambda: is_ready(port), 60)
+            process.terminate()
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
 
 
 @pytest.mark.anyio
