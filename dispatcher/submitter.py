@@ -23,7 +23,8 @@ from ledger.ledger import Ledger
 from ledger.moment import Moment
 from ledger.pace import Limits
 from ledger.settler import Settler
-from ledger.submissions import Claimed, Settlement
+from ledger.submissions import Claimed
+from ledger.submitted import Settlement
 from ledger.tokens import CallbackTokens
 from ledger.traces import HandOn, Tracer, trace_id
 from providers.protocol import Disposition, Fault, Order, Reading, Refusal

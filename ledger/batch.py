@@ -9,6 +9,7 @@ from typing import Any, Concatenate, Generic, Protocol, TypeVar, cast
 from sqlalchemy import Connection
 
 from ledger.apart import WORTH
+from ledger.company import MAX_SIZE, Company
 from ledger.errors import Overloaded, Unavailable
 from ledger.ledger import Ledger
 from ledger.moment import Moment
@@ -18,15 +19,7 @@ I = TypeVar("I")  # noqa: E741 - input, as O is output
 O = TypeVar("O")  # noqa: E741
 A = TypeVar("A", contravariant=True)
 
-MAX_SIZE = 128
 MAX_WAITING = 8_192
-
-PART = 2 * WORTH
-"""From how many on those that wait go in two parts, one of which is written while the other is read: two small batches
-cost the database what two large ones do."""
-
-AGAIN = 0.003
-"""Within how many seconds those that were answered together may come again, and are waited for."""
 
 STEP = 0.01
 """After how many seconds those that wait look again whether the others have come."""
@@ -83,8 +76,7 @@ class Batch(Generic[I, O]):
         self._flushes: set[asyncio.Task[None]] = set()
         self._under_way = 0
         self._away = 0
-        self._together = 0
-        self._until = 0.0
+        self._company = Company()
         self._gathered: asyncio.Future[None] | None = None
 
     async def add(self, item: I) -> O:
@@ -98,7 +90,7 @@ class Batch(Generic[I, O]):
         if len(self._waiting) >= MAX_WAITING:
             raise Overloaded("too many writes are waiting")
         self._waiting.append((item, answer))
-        if self._gathered is not None and len(self._waiting) >= self._together:
+        if self._gathered is not None and self._company.complete(len(self._waiting)):
             _release(self._gathered)
         self._begin_flush()
 
@@ -114,8 +106,7 @@ class Batch(Generic[I, O]):
             self._flushes.add(flush)
 
     def _worth_another(self) -> bool:
-        """Whether so many wait that they go before the last ones have come back."""
-        return len(self._waiting) >= max(PART, self._together) and self._under_way < self._at_once()
+        return self._company.worth_another(len(self._waiting), self._under_way, self._at_once())
 
     def _at_once(self) -> int:
         return self._ledger.database.at_once if self._apart else 1
@@ -141,9 +132,10 @@ class Batch(Generic[I, O]):
         """Lets those that were answered together come again together: the first of them would travel alone while the
         others wait for it."""
         loop = asyncio.get_running_loop()
-        if len(self._waiting) < self._together and loop.time() < self._until:
+        until = self._company.expected_until(len(self._waiting), loop.time())
+        if until is not None:
             self._gathered = loop.create_future()
-            timer = loop.call_at(self._until, _release, self._gathered)
+            timer = loop.call_at(until, _release, self._gathered)
             await self._gathered
             timer.cancel()
             self._gathered = None
@@ -172,7 +164,7 @@ class Batch(Generic[I, O]):
             self._tell(taken, answers)
 
     async def _write_apart(self, taken: list[tuple[I, Waiting[O]]]) -> Sequence[O]:
-        self._take(taken, self._most())
+        self._take(taken, self._company.most(len(self._waiting), self._away, self._at_once()))
         self._away += len(taken)
         self._begin_flush()
         try:
@@ -197,12 +189,6 @@ class Batch(Generic[I, O]):
             return ()
         return self._work(connection, moment, [item for item, _ in taken], *self._given(len(taken)))
 
-    def _most(self) -> int:
-        """How many go together: all, or a half where the other half is to be under way meanwhile."""
-        if self._at_once() == 1:
-            return MAX_SIZE
-        return min(MAX_SIZE, max(PART, self._together, (len(self._waiting) + self._away + 1) // 2))
-
     def _take(self, taken: list[tuple[I, Waiting[O]]], most: int = MAX_SIZE) -> None:
         while self._waiting and len(taken) < most:
             taken.append(self._waiting.popleft())
@@ -218,8 +204,7 @@ class Batch(Generic[I, O]):
                 if not waiting.done():
                     waiting.set_result(answer)
             here = len(taken) + len(self._waiting) + self._away
-            self._together = min(MAX_SIZE, here // self._at_once())
-            self._until = asyncio.get_running_loop().time() + AGAIN
+            self._company.answered(here, self._at_once(), asyncio.get_running_loop().time())
 
 
 def _fail(taken: Sequence[tuple[I, Waiting[O]]], error: Exception) -> None:

@@ -4,7 +4,6 @@ Calls come in on standard input. Those that are there go into one transaction, a
 output after its commit. What fails leaves nothing behind, and the owner does it again itself. It ends with its owner.
 """
 
-import gc
 import os
 import pickle
 import signal
@@ -16,6 +15,7 @@ from typing import BinaryIO
 
 from sqlalchemy import Connection, Engine
 
+from ledger import garbage
 from ledger.call import Message
 from ledger.frames import Frames, framed
 from ledger.ids import Ids
@@ -34,8 +34,7 @@ def main(path: Path, calls: int, answers: BinaryIO) -> None:
     ids = Ids()
     with engine.connect():
         _send(answers, READY)
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)  # as in the owner
+    garbage.look_seldom()
     for messages in _together(calls):
         _send(answers, pickle.dumps(_answer_all(engine, ids, messages)))
 

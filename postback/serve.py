@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import socket
@@ -17,6 +16,7 @@ from typing import Any, cast
 import structlog
 import uvicorn
 
+from ledger import garbage
 from ledger.errors import LedgerError, Unavailable
 from postback import keyfiles, logs, sign_in_links
 from postback.app import create_app
@@ -56,20 +56,12 @@ def run(settings: Settings, roles: frozenset[str] = ROLES) -> None:
 async def serve(settings: Settings, roles: frozenset[str], listening: socket.socket) -> None:
     """Opens the house and answers on a listening socket until told to stop."""
     house = await open_house(settings, roles)
-    async with serving(house, listening, on_started=_spare_the_collector) as server:
+    async with serving(house, listening, on_started=garbage.look_seldom) as server:
         shown = {"url": without_password(settings.url), "public_url": without_password(settings.public_url)}
         log.info("serving", **shown, roles=sorted(roles))
         if "api" in roles and sys.stderr.isatty():
             await _offer_sign_in(house)
         await server.serve(sockets=[listening])
-
-
-def _spare_the_collector() -> None:
-    """What is loaded now stays for good, and requests leave few circles behind: looking for them less often is worth a
-    tenth of the processor."""
-    gc.freeze()  # with the little that a start leaves behind: to find it would take as long as a hundred callbacks
-    gc.set_threshold(20_000, 20, 20)
-    gc.enable()
 
 
 async def _offer_sign_in(house: House) -> None:

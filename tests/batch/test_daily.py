@@ -12,7 +12,8 @@ from ledger.job import Job
 from ledger.ledger import Ledger
 from ledger.pace import Limit
 from ledger.schema import history
-from ledger.submissions import MAX_CLAIM, Claim, Settlement
+from ledger.submissions import MAX_CLAIM, Claim
+from ledger.submitted import Settlement
 from tests.dispatcher.stage import Stage as Dispatcher
 from tests.dispatcher.wire import says, task
 

@@ -11,7 +11,7 @@ from ledger import jobs, submissions
 from ledger.accept import accept
 from ledger.clock import HOUR, SECOND
 from ledger.pace import Limit
-from ledger.submissions import Settlement
+from ledger.submitted import Settlement
 
 from .stage import Stage
 from .wire import Step, breaks, says, task

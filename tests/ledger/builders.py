@@ -13,7 +13,7 @@ from ledger.moment import Moment
 from ledger.outbox import Outbox
 from ledger.pace import Limit
 from ledger.parcels import Claim
-from ledger.submissions import Settlement
+from ledger.submitted import Settlement
 from providers.protocol import Fault, JobStatus, Metrics, Reading, Result
 
 NOW = 1_700_000_000_000

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import Connection
 
-from ledger.batch import MAX_SIZE, MAX_WAITING, STEP, Batch
+from ledger.batch import MAX_WAITING, STEP, Batch
+from ledger.company import MAX_SIZE
 from ledger.errors import Overloaded, Unavailable
 from ledger.ledger import Ledger, open_database
 from ledger.moment import Moment
@@ -70,7 +71,7 @@ async def test_what_arrives_until_the_transaction_begins_goes_along(migrated: No
 async def test_those_that_were_answered_together_are_waited_for(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledger.batch.AGAIN", 20)
+    monkeypatch.setattr("ledger.company.AGAIN", 20)
     work = Work()
     batch = Batch(ledger, work)
     await asyncio.gather(*(batch.add(number) for number in range(3)))
@@ -86,7 +87,7 @@ async def test_those_that_were_answered_together_are_waited_for(
 async def test_those_that_do_not_come_again_are_not_waited_for_long(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledger.batch.AGAIN", 0.001)
+    monkeypatch.setattr("ledger.company.AGAIN", 0.001)
     work = Work()
     batch = Batch(ledger, work)
     await asyncio.gather(*(batch.add(number) for number in range(3)))

@@ -32,7 +32,7 @@ from ledger.ledger import Ledger
 from ledger.polls import Asked, Budget
 from ledger.schema import attempts, notifications, schema
 from ledger.settling import Settlement
-from ledger.submissions import Settlement as Sent
+from ledger.submitted import Settlement as Sent
 from providers.protocol import Fault
 
 pytestmark = pytest.mark.anyio

@@ -11,7 +11,7 @@ from ledger.ledger import Ledger
 from ledger.pace import HORIZON, MAX_SLOWDOWN, Limit, Slots
 from ledger.polls import Asked, Budget
 from ledger.schema import paces
-from ledger.submissions import Settlement
+from ledger.submitted import Settlement
 
 pytestmark = pytest.mark.anyio
 

@@ -25,7 +25,7 @@ from ledger.job import Job
 from ledger.ledger import Ledger
 from ledger.reconciling import AFTER, BEFORE, MAX_CLAIM
 from ledger.schema import deliveries, history, notifications
-from ledger.submissions import FIRST_LOOK
+from ledger.submitted import FIRST_LOOK
 from providers.protocol import JobStatus, Listed
 
 pytestmark = pytest.mark.anyio

@@ -24,7 +24,8 @@ from ledger import jobs, submissions
 from ledger.ledger import Ledger
 from ledger.pace import HORIZON, Limit, Limits
 from ledger.schema import deliveries, history, notifications
-from ledger.submissions import MAX_CLAIM, Claim, Settlement
+from ledger.submissions import MAX_CLAIM, Claim
+from ledger.submitted import Settlement
 from providers.protocol import Fault
 
 pytestmark = pytest.mark.anyio

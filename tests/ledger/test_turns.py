@@ -2,7 +2,8 @@ import asyncio
 
 import pytest
 
-from ledger.batch import MAX_SIZE, Batch
+from ledger.batch import Batch
+from ledger.company import MAX_SIZE
 from ledger.ledger import Ledger
 from ledger.turns import Turns
 
