@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, false, select, update
 
-from ledger import salvage, subscribers
+from ledger import ids, salvage, subscribers
 from ledger.clock import rfc3339
 from ledger.errors import NotFound, Refused
 from ledger.moment import Moment
@@ -59,7 +59,24 @@ def find(connection: Connection, wanted: Filter, *, cursor: str | None, limit: i
     for name in ("status", "subscriber_id", "job_id", "notification_id"):
         if (value := getattr(wanted, name)) is not None:
             query = query.where(table.c[name] == value)
+    if wanted.notification_id is not None:
+        query = query.where(_told_with(connection, wanted.notification_id))
     return page(connection, query, table, "dlv", cursor=cursor, limit=limit)
+
+
+def of_notices(notification_ids: Sequence[str]) -> ColumnElement[bool]:
+    """Deliveries of notifications that belong to no job, in the order of their ids: made in the same moments."""
+    earliest, latest = ids.span("dlv", notification_ids[0], notification_ids[-1])
+    return and_(table.c.job_id.is_(None), table.c.id > earliest, table.c.id < latest)
+
+
+def _told_with(connection: Connection, notification_id: str) -> ColumnElement[bool]:
+    """Among which the deliveries of a notification are: those of its job, which are few."""
+    query = select(notifications.c.job_id).where(notifications.c.id == notification_id)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return false()
+    return of_notices([notification_id]) if row.job_id is None else table.c.job_id == row.job_id
 
 
 def attempts_of(connection: Connection, delivery_id: str) -> Sequence[Row[Any]]:

@@ -69,6 +69,11 @@ def made_at(identifier: str) -> int:
     return int(identifier.rpartition("_")[2][:10].translate(_DIGITS), 32)
 
 
+def span(prefix: str, earliest: str, latest: str) -> tuple[str, str]:
+    """Between which ids those are that were made in the same millisecond as one of two others, or between them."""
+    return first(prefix, made_at(earliest)), first(prefix, made_at(latest) + 1)
+
+
 def is_id(text: str, prefix: str) -> bool:
     """Whether `text` could be an id of that kind."""
     return text.startswith(prefix + "_") and _SHAPE.fullmatch(text) is not None

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 from ledger.errors import CannotOpen
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision in `migrations/versions`; a test holds it there."""
 
 _SCRIPTS = Path(__file__).with_name("migrations")

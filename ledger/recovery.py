@@ -4,7 +4,7 @@ Each part is one short transaction, so that recovering a million deliveries hold
 are touched: what is still owed keeps its schedule, and nothing is ever owed twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,6 +156,9 @@ def count_never_sent(connection: Connection, subscriber_id: str, window: Window,
     return Part(len(found), following)
 
 
+_DELIVERED = select(table.c.notification_id, table.c.subscriber_id).where(
+    table.c.job_id.in_(bindparam("ids", expanding=True))
+)
 _AGAIN = (
     update(table)
     .where(table.c.id == bindparam("this_id"))
@@ -197,7 +200,7 @@ def _never_sent(
     looked = connection.execute(query.order_by(notifications.c.id).limit(PART)).all()
     wanted = [row for row in looked if row.created_at >= window.since and row.job_id is not None]
     known = _jobs(connection, {row.job_id for row in wanted})
-    sent = _sent(connection, reader.id, [row.id for row in wanted])
+    sent = _sent(connection, reader.id, known.keys())
     missing = [
         (row.id, row.job_id, row.type)
         for row in wanted
@@ -211,6 +214,8 @@ def _jobs(connection: Connection, job_ids: set[str]) -> dict[str, Job]:
     return {row.id: Job.of(row) for row in found}
 
 
-def _sent(connection: Connection, subscriber_id: str, notification_ids: Sequence[str]) -> set[str]:
-    query = select(table.c.notification_id).where(table.c.notification_id.in_(notification_ids))
-    return {row.notification_id for row in connection.execute(query.where(table.c.subscriber_id == subscriber_id))}
+def _sent(connection: Connection, subscriber_id: str, job_ids: Collection[str]) -> set[str]:
+    """The notifications of these jobs that the subscriber has deliveries of. A subscriber may have any number, and a
+    job has few."""
+    found = connection.execute(_DELIVERED, {"ids": sorted(job_ids)})
+    return {row.notification_id for row in found if row.subscriber_id == subscriber_id}

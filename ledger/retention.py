@@ -3,14 +3,15 @@
 Ids sort by time, so a batch begins where the one before ended and reads nothing young: no index is needed for it.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, or_, select
 
 from ledger import erase, ids
 from ledger.columns import in_states
+from ledger.deliveries import of_notices
 from ledger.lifecycle import DELETABLE_JOB, OPEN_DELIVERY
 from ledger.moment import Moment
 from ledger.schema import attempts, audit, deliveries, jobs, lanes, notifications, subscribers
@@ -36,7 +37,7 @@ def prune_jobs(connection: Connection, moment: Moment, before: int, after: str) 
     query = select(jobs.c.id, jobs.c.status).where(jobs.c.id > after, jobs.c.id < ids.first("job", before))
     found = _hold(connection, query.where(jobs.c.finished_at < before), jobs.c.id)
     finished = [row.id for row in found if row.status in DELETABLE_JOB]
-    held = _hold_deliveries(connection, deliveries.c.job_id, finished)
+    held = _hold_deliveries(connection, deliveries.c.job_id.in_(finished))
     owing = {row.job_id for row in held if row.status in OPEN_DELIVERY}
     gone = [job_id for job_id in finished if job_id not in owing]
     if gone:
@@ -49,7 +50,8 @@ def prune_notices(connection: Connection, moment: Moment, before: int, after: st
     table = notifications
     query = select(table.c.id).where(table.c.job_id.is_(None), table.c.id > after)
     found = _hold(connection, query.where(table.c.id < ids.first("ntf", before)), table.c.id)
-    held = _hold_deliveries(connection, deliveries.c.notification_id, [row.id for row in found])
+    old = [row.id for row in found]
+    held = _hold_deliveries(connection, and_(of_notices(old), deliveries.c.notification_id.in_(old))) if old else []
     owed = {row.notification_id for row in held if row.status in OPEN_DELIVERY}
     gone = [row.id for row in found if row.id not in owed]
     sent = [row.id for row in held if row.notification_id not in owed]
@@ -99,10 +101,10 @@ def _hold(connection: Connection, query: Select[Any], key: Any) -> Sequence[Any]
     return connection.execute(query.order_by(key).limit(BATCH).with_for_update(skip_locked=True)).all()
 
 
-def _hold_deliveries(connection: Connection, column: Any, values: Collection[str]) -> Sequence[Any]:
+def _hold_deliveries(connection: Connection, these: ColumnElement[bool]) -> Sequence[Any]:
     """The deliveries of these, as they are now: a person may just have set one going again."""
     columns = (deliveries.c.id, deliveries.c.job_id, deliveries.c.notification_id, deliveries.c.status)
-    query = select(*columns).where(column.in_(sorted(values))).order_by(deliveries.c.id)
+    query = select(*columns).where(these).order_by(deliveries.c.id)
     return connection.execute(query.with_for_update()).all()
 
 

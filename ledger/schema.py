@@ -74,8 +74,8 @@ callbacks = Table(
     Column("headers", Json, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Index("callbacks_by_job", "job_id", "id"),
-    Index("callbacks_by_verdict", "verdict", "id"),
     Index("callbacks_by_task", "task_id", "id"),
+    partial("callbacks_by_other_verdict", "verdict", "id", where="verdict != 'accepted'"),
 )
 
 subscribers = Table(
@@ -180,7 +180,6 @@ deliveries = Table(
     # Which queue it waits in: that of its subscriber, or of the host of its one-off URL.
     Column("lane", Text, nullable=False, server_default=text("''")),
     Index("deliveries_by_job", "job_id", "id"),
-    Index("deliveries_by_notification", "notification_id", "id"),
     Index("deliveries_by_subscriber", "subscriber_id", "id"),
     Index("deliveries_by_status", "status", "id"),
     partial("deliveries_open", "lane", "due_at", where="status IN ('pending', 'delivering')"),

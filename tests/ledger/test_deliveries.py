@@ -2,7 +2,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from builders import NOW, FakeClock, claimed, done, rows, subscribed
+from builders import NOW, FakeClock, claimed, done, owe, rows, subscribed
 
 from ledger import deliveries, settling, subscribers, trials
 from ledger.deliveries import Attempt, Filter
@@ -185,6 +185,22 @@ async def test_a_subscriber_that_wants_no_more_is_disabled_and_the_rest_skipped(
     made = await rows(ledger, table)
     assert sorted(row.status for row in made if row.subscriber_id == subscriber.id) == ["dead", "skipped", "skipped"]
     assert {row.status for row in made if row.subscriber_id == other.id} <= {"pending", "delivering"}
+
+
+async def test_deliveries_of_what_belongs_to_no_job_are_found_too(ledger: Ledger, clock: FakeClock) -> None:
+    one, two = await subscribed(ledger), await subscribed(ledger)
+    await done(ledger)
+    owed = [await owe(ledger, one.id, 2), await owe(ledger, two.id, 1)]
+    clock.advance(1)
+    owed.append(await owe(ledger, one.id, 1))
+    for row in [row for row in await rows(ledger, table) if row.job_id is None]:
+        wanted = Filter(notification_id=row.notification_id)
+        found = (await ledger.read(deliveries.find, wanted, cursor=None, limit=50)).data
+        assert [one.id for one in found] == [row.id]
+        assert row.id in [id for some in owed for id in some]
+    for stranger in ("ntf_01h455vb4pex5vsknk084sn02q", "ntf_", "", "nothing"):
+        wanted = Filter(notification_id=stranger)
+        assert (await ledger.read(deliveries.find, wanted, cursor=None, limit=50)).data == []
 
 
 async def test_deliveries_are_found_by_what_they_belong_to(ledger: Ledger) -> None:

@@ -4,7 +4,7 @@ from builders import NOW
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.ids import Ids, is_id
+from ledger.ids import Ids, is_id, span
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 LATEST = 2**48 - 1
@@ -56,3 +56,17 @@ def test_what_could_be_no_id_is_told_apart() -> None:
     for bad in ("", "job_", good[:-1], good + "0", good.upper(), good.replace("job", "sub"), good[:-1] + "u",
                 "job_8" + good[5:], good + "\n", "job-" + good[4:]):  # fmt: skip
         assert not is_id(bad, "job")
+
+
+def test_what_was_made_together_is_found_by_its_time() -> None:
+    ids = Ids()
+    before = ids.new("dlv", NOW - 1)
+    about = ids.new("ntf", NOW)
+    made = [ids.new("dlv", NOW) for _ in range(3)]
+    later = ids.new("ntf", NOW + 5)
+    last = ids.new("dlv", NOW + 5)
+    after = ids.new("dlv", NOW + 6)
+    earliest, latest = span("dlv", about, about)
+    assert [earliest < one < latest for one in (before, *made, last)] == [False, True, True, True, False]
+    earliest, latest = span("dlv", about, later)
+    assert [earliest < one < latest for one in (before, *made, last, after)] == [False, True, True, True, True, False]
