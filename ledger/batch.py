@@ -145,6 +145,8 @@ class Batch(Generic[I, O]):
             await self._sleep(STEP)
 
     async def _write(self) -> None:
+        if not self._waiting:
+            return  # another flush has taken them, and what is given must not be spent on nothing
         taken: list[tuple[I, Waiting[O]]] = []
         try:
             if self._apart and (len(self._waiting) >= WORTH or self._at_once() > 1):

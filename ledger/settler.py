@@ -22,8 +22,8 @@ LONGEST_PAUSE = 2 * SECOND
 
 
 class Settler(Generic[I, O]):
-    """Settles in batches, as `Batch` does with `work`, what it is `given`, and `apart`. It answers for each item, as
-    whether its lease was still the settler's.
+    """Settles in batches, as `Batch` does with `work`, what it is `given`, and `apart`. It answers for each item
+    what the work does.
 
     A try may have been committed without our hearing of it, so the work's fence must refuse a second time what it took
     once. `jitter` is in [0, 1).

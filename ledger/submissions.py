@@ -45,6 +45,8 @@ _OLDEST = (
 _IN_FLIGHT = select(func.count()).select_from(table).where(in_states(table, *IN_FLIGHT_JOB))
 _MINE_STILL = (
     select(table.c.id)
+    # Their ids by themselves, too: else SQLite reads all that are being submitted.
+    .where(table.c.id.in_(bindparam("ids", expanding=True)))
     .where(tuple_(table.c.id, table.c.lease).in_(bindparam("claims", expanding=True)))
     .where(table.c.status == "submitting", table.c.due_at > bindparam("now"))
     .order_by(table.c.id)
@@ -150,7 +152,8 @@ def start(connection: Connection, moment: Moment, claims: Sequence[tuple[str, in
 
     False where the lease has ended or the job has moved on: such a job must not be sent.
     """
-    started = set(connection.execute(_START, {"claims": sorted(claims), "now": moment.now}).all())
+    given = {"ids": [job_id for job_id, _ in claims], "claims": sorted(claims), "now": moment.now}
+    started = set(connection.execute(_START, given).all())
     return [claim in started for claim in claims]
 
 

@@ -92,12 +92,16 @@ class Runner:
     def _ring(self, pause: float) -> None:
         """Wakes the loop in so many seconds, if nothing does before."""
         loop = asyncio.get_running_loop()
-        now, then = loop.time(), loop.time() + pause
+        then = loop.time() + pause
         if self._alarm is not None:
-            if now < self._alarm.when() <= then:
+            if self._alarm.when() <= then:
                 return
             self._alarm.cancel()
-        self._alarm = loop.call_at(then, self._woken.set)
+        self._alarm = loop.call_at(then, self._rung)
+
+    def _rung(self) -> None:
+        self._alarm = None
+        self._woken.set()
 
     def _ended(self, task: asyncio.Task[bool | None]) -> None:
         self._started.discard(task)

@@ -120,10 +120,9 @@ class Forwarder:
         if claim is None:
             self._wake(None)
             return
-        # Of lanes that were crowded before, any end asks for more.
-        news = claim.full or not claim.crowded <= self._crowded
         self._carry(claim)
-        if news:
+        # Those that make room in a crowded lane may have ended already, and another claim may say what it saw earlier.
+        if claim.full or claim.crowded:
             self._wake(None)
         elif claim.next_due is not None:
             self._wake(claim.next_due)

@@ -1,6 +1,7 @@
 """The runner: calls a loop when it is due or woken, survives it, and drains what it started."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -124,6 +125,16 @@ async def test_what_is_due_earlier_wakes_it_earlier(make: Make) -> None:
         calls = len(loop.calls)
         runner.wake(system_now() + SOON)
         await loop.called(calls + 1)
+
+
+async def test_an_alarm_that_is_late_still_rings(make: Make) -> None:
+    loop, runner = Loop(None), make()
+    runner.start(loop.run_once)
+    await loop.called(1)
+    runner.wake(system_now() + SOON)
+    time.sleep(2 * SOON / SECOND)  # the event loop is kept busy
+    runner.wake(system_now() + 60 * SECOND)
+    await loop.called(2)
 
 
 async def test_what_is_overdue_wakes_it_at_once(make: Make) -> None:

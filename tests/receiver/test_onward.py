@@ -102,18 +102,18 @@ async def test_a_crowded_queue_keeps_nobody_else_waiting_for_the_loop(desk: Desk
     await forwarder.run_once(desk.office.time.now)
     await desk.office.subscriber(events=["job.succeeded"])
     await desk.calls_back((await pending(desk.office.ledger)).id)
-    assert await desk.states() == ["delivering", "pending", "pending", "delivering"]
-    assert desk.wakes == []
+    assert await desk.states() == ["delivering", "pending", "pending", "delivering"], "before the loop was called"
+    assert desk.wakes == [None]
 
 
-async def test_a_queue_that_is_found_crowded_calls_the_loop_once(desk: Desk, intake: Intake) -> None:
+async def test_a_queue_that_is_found_crowded_calls_the_loop(desk: Desk, intake: Intake) -> None:
     """Those that make room may have ended before anybody knew that room was wanted."""
     intake.onward = forwarder_of(desk)
     await desk.office.subscriber(max_in_flight=1, events=["job.succeeded"])
     for _ in range(3):
         await desk.calls_back((await pending(desk.office.ledger)).id)
     assert await desk.states() == ["delivering", "pending", "pending"]
-    assert desk.wakes == [None]
+    assert desk.wakes == [None] * 3
 
 
 async def test_without_plenty_of_room_nothing_is_claimed(desk: Desk, intake: Intake) -> None:
