@@ -95,6 +95,15 @@ async def test_those_that_do_not_come_again_are_not_waited_for_long(
     assert work.groups == [[0, 1, 2], [7]]
 
 
+async def test_a_flush_that_finds_nothing_writes_nothing(ledger: Ledger) -> None:
+    """Two may have waited for the same items; what is given is spent, as an order of deliveries is."""
+    given: list[int] = []
+    work = Work()
+    batch = Batch(ledger, work, given=lambda count: given.append(count) or (), apart=True)  # type: ignore[func-returns-value]
+    await batch._flush()
+    assert (given, work.groups) == ([], [])
+
+
 async def test_a_group_is_bounded(ledger: Ledger) -> None:
     work = Work()
     batch = Batch(ledger, work)
