@@ -16,18 +16,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from ledger.call import Call
+from ledger.call import FAILED, READY, Call
+from ledger.company import WORTH
 from ledger.errors import Unavailable
 from ledger.filelock import FileLock
 from ledger.frames import Frames, framed
 from ledger.group import Unit
-from ledger.worker import FAILED, READY
 
 PROGRAM = "-P", "-m", "ledger.worker"
 """For our own Python, before the path of the database."""
-
-WORTH = 16
-"""From how many items on a piece of work is worth sending."""
 
 OFTEN, BUSY = 4, 1.0
 """While so many such pieces come within so many seconds, all that can be is sent, however little it is: of two

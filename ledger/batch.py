@@ -8,8 +8,7 @@ from typing import Any, Concatenate, Generic, Protocol, TypeVar, cast
 
 from sqlalchemy import Connection
 
-from ledger.apart import WORTH
-from ledger.company import MAX_SIZE, Company
+from ledger.company import MAX_SIZE, WORTH, Company
 from ledger.errors import Overloaded, Unavailable
 from ledger.ledger import Ledger
 from ledger.moment import Moment

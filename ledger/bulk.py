@@ -11,7 +11,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Select, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Dialect, Select, Table, bindparam, insert, update
 from sqlalchemy.dialects import sqlite
 
 Row = Mapping[str, Any]
@@ -57,13 +57,6 @@ class ByIds:
         kinds = [column.type for column in self._query.selected_columns]
         found = (kind.dialect_impl(_SQLITE).result_processor(_SQLITE, None) for kind in kinds)
         return _in_place(getattr(kind, "read", process) for kind, process in zip(kinds, found, strict=True))
-
-
-@lru_cache(maxsize=64)
-def holding(table: Table, names: tuple[str, ...]) -> ByIds:
-    """Reads these columns in id order, and holds the rows until the transaction ends."""
-    these = table.c.id.in_(bindparam("ids", expanding=True))
-    return ByIds(select(*(table.c[name] for name in names)).where(these).order_by(table.c.id).with_for_update())
 
 
 def add(connection: Connection, table: Table, rows: Sequence[Row], **same: Any) -> None:

@@ -11,6 +11,12 @@ from ledger.moment import Moment
 
 T = TypeVar("T")
 
+READY = b"ready"
+"""What another process says first: it takes calls."""
+
+FAILED = b""
+"""In place of an answer: nothing was kept."""
+
 
 class Call(Generic[T]):
     """A piece of work as a function and what it is given. `work` is found by its module and name; what it is given, and

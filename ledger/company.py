@@ -1,6 +1,7 @@
 """Who goes into a transaction together. Pure: counts and the time in, decisions out."""
 
-from ledger.apart import WORTH
+WORTH = 16
+"""From how many items on a piece of work is worth sending to another process."""
 
 MAX_SIZE = 128
 PART = 2 * WORTH

@@ -7,7 +7,7 @@ from itertools import compress
 from operator import is_not, itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from ledger import bulk, history, one_offs
@@ -33,6 +33,12 @@ _FIXED = (
     "subscribers",
     "notify_id",
     "traceparent",
+)
+_HOLD = bulk.ByIds(
+    select(*(jobs.c[name] for name in Job._fields))
+    .where(jobs.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(jobs.c.id)
+    .with_for_update()
 )
 _PLACES = range(len(Job._fields))
 _CHANGING = tuple(place for place, name in enumerate(Job._fields) if name not in _FIXED)
@@ -133,7 +139,7 @@ def find(connection: Connection, wanted: Filter, *, cursor: str | None, limit: i
 
 def lock(connection: Connection, job_ids: Iterable[str]) -> dict[str, Job]:
     """Holds these jobs, in id order so that two transactions never wait for each other in a circle."""
-    return {row[0]: Job._make(row) for row in bulk.holding(jobs, Job._fields)(connection, job_ids)}
+    return {row[0]: Job._make(row) for row in _HOLD(connection, job_ids)}
 
 
 def lock_one(connection: Connection, job_id: str) -> Job:

@@ -16,14 +16,10 @@ from typing import BinaryIO
 from sqlalchemy import Connection, Engine
 
 from ledger import garbage, onward, polls, submissions  # noqa: F401 - what is sent here, so that no call waits for it
-from ledger.call import Message
+from ledger.call import FAILED, READY, Message
 from ledger.frames import Frames, framed
 from ledger.ids import Ids
 from ledger.pragmas import writing_engine
-
-READY = b"ready"
-FAILED = b""
-"""In place of an answer: nothing was kept."""
 
 _PIECE = 1 << 20
 

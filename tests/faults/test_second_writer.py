@@ -12,7 +12,8 @@ import pytest
 from api.stage import FRONT, settings
 from e2e.eventually import eventually
 
-from ledger.apart import WORTH, _processors
+from ledger.apart import _processors
+from ledger.company import WORTH
 from ledger.jobs import Draft
 from ledger.ledger import Ledger
 from postback.house import open_house

@@ -14,9 +14,9 @@ from builders import FakeClock
 from elsewhere import note, note_and_die, note_and_fail, note_and_say_what_cannot_travel, noted, now_and_id
 
 from ledger import apart, onward, polls, submissions
-from ledger.batch import WORTH, Batch
+from ledger.batch import Batch
 from ledger.call import Call
-from ledger.company import PART
+from ledger.company import PART, WORTH
 from ledger.ids import Ids
 from ledger.ledger import Ledger, open_database
 from ledger.moment import Moment
