@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from builders import NOW, pending, rows
-from sqlalchemy import Connection, event, insert, literal_column, select
+from sqlalchemy import Connection, bindparam, event, insert, literal_column, select
 
 from ledger import bulk
 from ledger.jobs import get, lock
@@ -95,11 +95,12 @@ async def test_a_job_is_found_by_its_key_and_not_by_reading_all(ledger: Ledger) 
 async def test_rows_are_found_by_their_ids_in_their_order(ledger: Ledger) -> None:
     new = [copy(number) for number in range(70)]
     await write(ledger, lambda connection: bulk.add(connection, callbacks, new))
-    names = ("id", "headers", "task_id", "body", "received_at")
+    columns = [callbacks.c[name] for name in ("id", "headers", "task_id", "body", "received_at")]
     wanted = ["cb_00069", "cb_00003", "cb_00003", "cb_nobody", "cb_00011"]
-    held = bulk.holding(callbacks, names)
+    these = callbacks.c.id.in_(bindparam("ids", expanding=True))
+    held = bulk.ByIds(select(*columns).where(these).order_by(callbacks.c.id).with_for_update())
     found = await ledger.write(lambda connection, moment: list(held(connection, wanted)))
-    query = select(*(callbacks.c[name] for name in names)).where(callbacks.c.id.in_(wanted)).order_by(callbacks.c.id)
+    query = select(*columns).where(callbacks.c.id.in_(wanted)).order_by(callbacks.c.id)
     expected = await ledger.read(lambda connection: [tuple(row) for row in connection.execute(query)])
     assert [row[0] for row in found] == ["cb_00003", "cb_00011", "cb_00069"]
     assert found == expected
