@@ -133,7 +133,7 @@ class Apart(asyncio.SubprocessProtocol):
 
     def _start(self) -> None:
         rested = self._ended.is_set() and asyncio.get_running_loop().time() >= self._not_before
-        if rested and sys.platform != "win32" and _processors() > 1:
+        if rested and sys.platform != "win32" and processors() > 1:
             self._ended.clear()
             self._starting = asyncio.create_task(self._begin(), name="ledger-worker")
 
@@ -219,7 +219,7 @@ class Apart(asyncio.SubprocessProtocol):
         return cast(asyncio.WriteTransport, cast(Any, self._transport).get_pipe_transport(fd))
 
 
-def _processors() -> int:
+def processors() -> int:
     """How many may be used: with one alone, two processes would only take turns."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -12,7 +12,7 @@ import pytest
 from api.stage import FRONT, settings
 from e2e.eventually import eventually
 
-from ledger.apart import _processors
+from ledger.apart import processors
 from ledger.company import WORTH
 from ledger.jobs import Draft
 from ledger.ledger import Ledger
@@ -33,7 +33,7 @@ def process() -> Iterator[Executor]:
         yield process
 
 
-@pytest.mark.skipif(_processors() < 2, reason="with one processor there is no second writer")
+@pytest.mark.skipif(processors() < 2, reason="with one processor there is no second writer")
 @pytest.mark.parametrize("victim", ["the second writer", "the server"])
 def test_a_kill_under_load_loses_nothing_that_was_acknowledged(
     process: Executor, tmp_path: Path, sqlite_url: str, victim: str

@@ -41,7 +41,7 @@ async def ledger(
 ) -> AsyncIterator[Ledger]:
     """One whose second writer is there, and finds the works of these tests."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-    monkeypatch.setattr(apart, "_processors", lambda: 2)
+    monkeypatch.setattr(apart, "processors", lambda: 2)
     monkeypatch.setattr(apart, "OFTEN", 1)
     monkeypatch.setattr(apart, "BUSY", 600)
     opened = Ledger(await open_database(sqlite_url), clock=clock, first_delay=7)
@@ -92,7 +92,7 @@ async def test_only_while_many_come_often_it_is_worth_it(
     migrated: None, sqlite_url: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-    monkeypatch.setattr(apart, "_processors", lambda: 2)
+    monkeypatch.setattr(apart, "processors", lambda: 2)
     monkeypatch.setattr(apart, "BUSY", 600)
     opened = Ledger(await open_database(sqlite_url), clock=clock)
     loop = asyncio.get_running_loop()
@@ -212,7 +212,7 @@ async def test_it_ends_with_the_database_and_not_by_signals_to_the_group(ledger:
 async def test_with_one_processor_there_is_none(
     migrated: None, sqlite_url: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apart, "_processors", lambda: 1)
+    monkeypatch.setattr(apart, "processors", lambda: 1)
     alone = Ledger(await open_database(sqlite_url), clock=clock)
     assert await alone.write_apart(WORTH, note, ["n"]) == [HERE]
     assert second(alone)._transport is None
@@ -222,7 +222,7 @@ async def test_with_one_processor_there_is_none(
 async def test_where_no_process_can_be_started_all_goes_on_here(
     migrated: None, sqlite_url: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apart, "_processors", lambda: 2)
+    monkeypatch.setattr(apart, "processors", lambda: 2)
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     alone = Ledger(await open_database(sqlite_url), clock=clock)
     assert [await alone.write_apart(WORTH, note, [name]) for name in ("n1", "n2")] == [[HERE], [HERE]]
@@ -265,7 +265,7 @@ from ledger import apart
 from ledger.ledger import Ledger, open_database
 import elsewhere
 async def main():
-    apart._processors = lambda: 2
+    apart.processors = lambda: 2
     apart.OFTEN, apart.BUSY = 1, 600
     ledger = Ledger(await open_database({sqlite_url!r}))
     await ledger.write_apart(16, elsewhere.note, ["n-before"])

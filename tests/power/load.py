@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2 as httpx
+from e2e.eventually import eventually
 from e2e.server import free_port
 
 from ledger.clock import system_now
 from ledger.keys import SecretKeys
 from ledger.tokens import CallbackTokens
+from tests.power.recording import read
 from tests.torture.process import Process
 
 CLIENTS = 6
@@ -27,8 +29,11 @@ class Acknowledged:
     at: int
 
 
-def run(folder: Path, library: Path, jobs: int, sabotage: str = "") -> list[Acknowledged]:
-    """Has a server in `folder/home` acknowledge that many jobs and callbacks, and kills it. The log is `folder/log`."""
+def run(folder: Path, library: Path, jobs: int, sabotage: str = "", *, apart: bool = False) -> list[Acknowledged]:
+    """Has a server in `folder/home` acknowledge that many jobs and callbacks, and kills it. The log is `folder/log`.
+
+    If `apart`, callbacks are written by its second writer.
+    """
     home = folder / "home"
     settings = {
         "POSTBACK_DATABASE_URL": f"sqlite:///{home}/postback.sqlite3",
@@ -38,14 +43,22 @@ def run(folder: Path, library: Path, jobs: int, sabotage: str = "") -> list[Ackn
         "RECORDER_LOG": folder / "log",
         "RECORDER_FOLDER": home,
     }
-    server = Process(home, settings, ("api", "receiver"), free_port(), BREAK=sabotage)
+    server = Process(home, settings, ("api", "receiver"), free_port(), BREAK=sabotage, APART="1" if apart else "")
     try:
         server.start()
+        first = _begun_apart(server, folder / "log") if apart else []
         with ThreadPoolExecutor(CLIENTS) as clients:
             parts = [clients.submit(_client, server, folder / "log", jobs // CLIENTS) for _ in range(CLIENTS)]
-            return sorted((one for part in parts for one in part.result()), key=lambda one: one.at)
+            return sorted((*first, *(one for part in parts for one in part.result())), key=lambda one: one.at)
     finally:
         server.kill()
+
+
+def _begun_apart(server: Process, log: Path) -> list[Acknowledged]:
+    """The first job and callback of all, once the second writer that they start has opened SQLite's log, too."""
+    first = _client(server, log, 1)
+    eventually(lambda: sum(one.kind == "N" and one.content.endswith(b"-wal") for one in read(log)) == 2, 30)
+    return first
 
 
 def _client(server: Process, log: Path, jobs: int) -> list[Acknowledged]:

@@ -1,6 +1,7 @@
-/* Preloaded into a server: writes down, in order, all that happens to the files below one folder.
+/* Preloaded into a server and what it starts: writes down, in order, all that happens to the files below one folder.
 
-   The log is a sequence of records: a kind, the number of a file, an offset, a length, and that many bytes.
+   The log is a sequence of records: a kind, the number of a file, an offset, a length, and that many bytes. Numbers are
+   made of the path, so that all processes have the same.
    N: this number is this path.  W: bytes were written there.  T: the file was cut to this length.
    S: the file was synced.  U: it was unlinked.  R: it was renamed, to the path that follows.
    A record goes out before the call that it tells of returns, except S, which goes out after the sync has worked. */
@@ -21,7 +22,7 @@
 #define FILES 65536
 #define NAMES 4096
 
-static int numbers[FILES]; /* of each descriptor: the number of its file, 0 for one that is not ours */
+static uint32_t numbers[FILES]; /* of each descriptor: the number of its file, 0 for one that is not ours */
 static char *names[NAMES];
 static int known;
 static int log_fd = -1;
@@ -68,12 +69,20 @@ static void put(char kind, uint32_t number, uint64_t offset, const void *bytes, 
     free(record);
 }
 
-static int number_of(const char *path) {
-    for (int i = 1; i <= known; i++)
-        if (names[i] && !strcmp(names[i], path)) return i;
-    names[++known] = strdup(path);
-    put('N', known, 0, path, strlen(path));
-    return known;
+static uint32_t hash(const char *path) { /* FNV-1a, and never 0 */
+    uint32_t sum = 2166136261u;
+    for (; *path; path++) sum = (sum ^ (unsigned char)*path) * 16777619u;
+    return sum | 1;
+}
+
+static uint32_t number_of(const char *path) {
+    uint32_t number = hash(path);
+    for (int i = 0; i < known; i++)
+        if (!strcmp(names[i], path)) return number;
+    if (known == NAMES) abort();
+    names[known++] = strdup(path);
+    put('N', number, 0, path, strlen(path));
+    return number;
 }
 
 static int ours(const char *path) {
@@ -91,7 +100,7 @@ static int opened(int fd, const char *path, int flags) {
     return fd;
 }
 
-static int file(int fd) { return fd >= 0 && fd < FILES ? numbers[fd] : 0; }
+static uint32_t file(int fd) { return fd >= 0 && fd < FILES ? numbers[fd] : 0; }
 
 static mode_t mode_of(int flags, va_list arguments) {
     return flags & (O_CREAT | O_TMPFILE) ? va_arg(arguments, mode_t) : 0;

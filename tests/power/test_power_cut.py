@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.apart import processors
 from tests.power.cuts import losses
 from tests.power.load import run
 from tests.power.recording import compiled
@@ -40,3 +41,13 @@ def test_no_acknowledged_write_is_lost_in_a_power_cut(library: Path, tmp_path: P
     names = {path.name for path in disk.paths.values()}
     assert {"postback.sqlite3", "postback.sqlite3-wal"} <= names, "all that SQLite writes is recorded"
     assert sum(len(content) for content in disk.left(None).values()) > 1_000_000
+
+
+@pytest.mark.skipif(processors() < 2, reason="with one processor there is no second writer")
+def test_nor_is_one_of_the_second_writer(library: Path, tmp_path: Path) -> None:
+    acknowledged = run(tmp_path, library, JOBS // 2, apart=True)
+    assert len(acknowledged) == JOBS + 2
+    made, lost, disk = losses(tmp_path / "log", acknowledged, CUTS // 2)
+    assert lost == []
+    assert made >= CUTS // 2
+    assert disk.synced > JOBS / 12, "commits reach the disk"

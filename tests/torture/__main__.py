@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import shutil
 import signal
 import sys
 import time
@@ -116,10 +115,10 @@ def _rounds(
 
 def _possible() -> list[str]:
     """The scenarios that this machine can play, without a word only where that is all of them."""
-    if shutil.which("gcc"):
-        return list(SCENARIOS)
-    print("There is no gcc here, so the power does not fail: the scenario power-cut is left out.", file=sys.stderr)
-    return [name for name in SCENARIOS if name != "power-cut"]
+    lacking = {name: lack for name, scenario in SCENARIOS.items() if (lack := scenario.lacks())}
+    for name, lack in lacking.items():
+        print(f"The scenario {name} is left out: it needs {lack}.", file=sys.stderr)
+    return [name for name in SCENARIOS if name not in lacking]
 
 
 def _self_check(seed: int, databases: Databases) -> int:

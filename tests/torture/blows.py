@@ -1,6 +1,7 @@
 """Scenarios in which the house itself is struck: killed, stopped, its disk full, its clock moved."""
 
 import contextlib
+import os
 import resource
 import signal
 import time
@@ -28,6 +29,26 @@ def kills(world: World, seconds: float) -> str:
         while time.monotonic() < ends:
             time.sleep(world.chance.uniform(0.3, 1.5))
             _killed(world)
+    return "between a POST and the commit that records it"
+
+
+def second_writer(world: World, seconds: float) -> str:
+    """SIGKILL, now of the server and now of its second writer alone, which does all that it can."""
+    world.wants["APART"] = "1"
+    world.process().start()
+    world.subscribe(f"{world.listener.wire.url}/hook")
+    ends = time.monotonic() + seconds
+    with world.load():
+        eventually(lambda: world.server.others, 20)
+        while time.monotonic() < ends:
+            time.sleep(world.chance.uniform(0.3, 1.5))  # it has to be loaded before it is given anything
+            writers = world.server.others  # none where there was nothing to do since the last one
+            if writers and world.chance.random() < 0.7:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(writers[0], signal.SIGKILL)
+                world.blow("second writer killed")
+            else:
+                _killed(world)
     return "between a POST and the commit that records it"
 
 

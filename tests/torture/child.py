@@ -1,7 +1,7 @@
 """`python -m tests.torture.child …`: the real program, with what a test needs done to it first.
 
 What is done is in the environment, as `TORTURE_PARENT`, `TORTURE_BREAK`, `TORTURE_STEP`, `TORTURE_CLOCK`,
-`TORTURE_LEASES` and `TORTURE_NAMES`. Without any of them this is `postback`.
+`TORTURE_LEASES`, `TORTURE_NAMES` and `TORTURE_APART`. Without any of them this is `postback`.
 """
 
 import ctypes
@@ -10,7 +10,7 @@ import signal
 import sys
 
 from postback.cli import main
-from tests.torture import breaks, clocks, names, steps
+from tests.torture import apart, breaks, clocks, names, steps
 
 PR_SET_PDEATHSIG = 1
 
@@ -30,6 +30,7 @@ WANTED = {
     "TORTURE_CLOCK": clocks.follow,
     "TORTURE_LEASES": clocks.shorten_leases,
     "TORTURE_NAMES": names.apply,
+    "TORTURE_APART": apart.always,
 }
 
 if __name__ == "__main__":

@@ -46,6 +46,11 @@ class Process(Server):
         state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
         return state == "T"
 
+    @property
+    def others(self) -> list[int]:
+        """The processes that it has started itself."""
+        return [int(one) for one in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
     def begin(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.torture.child", *self._arguments],

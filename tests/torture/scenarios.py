@@ -1,5 +1,6 @@
 """The scenarios by name, the databases that each is for, and how one is played to its verdict."""
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,6 +10,7 @@ from typing import Any
 
 from databases import Postgres, postgres_server
 
+from ledger import apart
 from tests.torture import blows, neighbours
 from tests.torture.judge import Row, judge
 from tests.torture.power import power_cut
@@ -24,7 +26,7 @@ class Scenario:
     """`play` strikes a world for so many seconds and says what window for duplicates it opens; '' is none.
 
     `noisy`: the log may say that the database was away. `own_postgres`: it stops the database and needs its own.
-    `weight`: how much longer than others it is played.
+    `weight`: how much longer than others it is played. `lacks`: what it needs and this machine has not; '' is nothing.
     """
 
     play: Callable[..., str]
@@ -33,6 +35,7 @@ class Scenario:
     own_postgres: bool = False
     latency: float = 0.1
     weight: float = 1
+    lacks: Callable[[], str] = lambda: ""
 
     @property
     def what(self) -> str:
@@ -40,8 +43,17 @@ class Scenario:
         return (self.play.__doc__ or "").strip()
 
 
+def _gcc() -> str:
+    return "" if shutil.which("gcc") else "gcc"
+
+
+def _processors() -> str:
+    return "" if apart.processors() > 1 else "a second processor"
+
+
 SCENARIOS = {
     "kill": Scenario(blows.kills),
+    "second-writer": Scenario(blows.second_writer, ("sqlite",), lacks=_processors),
     "steps": Scenario(blows.steps, weight=6),
     "stopped": Scenario(blows.stopped),
     "wires": Scenario(neighbours.wires),
@@ -54,7 +66,7 @@ SCENARIOS = {
     "stale-forwarder": Scenario(neighbours.stale_forwarder, ("postgres",)),
     "stale-submitter": Scenario(neighbours.stale_submitter, ("postgres",)),
     "guard": Scenario(neighbours.guarded, ("sqlite",)),
-    "power-cut": Scenario(power_cut, ("sqlite",)),
+    "power-cut": Scenario(power_cut, ("sqlite",), lacks=_gcc),
 }
 
 CHEAPEST = {
