@@ -175,7 +175,8 @@ class Apart(asyncio.SubprocessProtocol):
 
     def _committed_all(self, answers: Sequence[bytes]) -> None:
         now = time.perf_counter()
-        self._committed(now - self._since, len(answers))
+        if done := len(answers) - answers.count(FAILED):
+            self._committed(now - self._since, done)
         self._since = now
         for answer in answers:
             self._answered(self._under_way.popleft(), answer)

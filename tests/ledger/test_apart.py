@@ -136,13 +136,16 @@ async def test_what_waits_there_is_committed_together(ledger: Ledger, monkeypatc
     assert len(committed) < len(seconds)
 
 
-async def test_what_fails_there_takes_nothing_with_it(ledger: Ledger) -> None:
+async def test_what_fails_there_takes_nothing_with_it(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    committed: list[int] = []
+    monkeypatch.setattr(ledger.database, "observer", Counting(committed))
     slow = ledger.write_apart(WORTH, note, ["n-slow"], 0.2)
     works = [note, note_and_fail, note, note_and_fail, note]
     writes = [ledger.write_apart(WORTH, work, [f"n{place}"]) for place, work in enumerate(works)]
     answers = await asyncio.gather(slow, *writes, return_exceptions=True)
     assert [str(answer) for answer in answers if isinstance(answer, Exception)] == ["n1 cannot be", "n3 cannot be"]
     assert (await ledger.read(noted)).keys() == {"n-slow", "n0", "n2", "n4"}
+    assert sum(committed) == len(answers), "each is counted once, where it was done"
 
 
 async def test_what_fails_there_is_done_here_and_says_why(ledger: Ledger) -> None:
