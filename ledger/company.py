@@ -17,8 +17,8 @@ most, for as many as are expected seldom take as long."""
 
 
 class Company:
-    """What the last answers say of those to come. `at_once` is how many batches may be under way; `linger` is for how
-    many seconds others are waited for at most where that are several."""
+    """What the last answers say of those to come. `at_once` is how many batches may be under way; where that is more
+    than one, others are waited for up to `linger` seconds."""
 
     def __init__(self, linger: float = LINGER) -> None:
         self._linger = linger
