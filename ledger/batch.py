@@ -8,7 +8,7 @@ from typing import Any, Concatenate, Generic, Protocol, TypeVar, cast
 
 from sqlalchemy import Connection
 
-from ledger.company import LINGER, MAX_SIZE, WORTH, Company
+from ledger.company import MAX_SIZE, WORTH, Company
 from ledger.errors import Overloaded, Unavailable
 from ledger.ledger import Ledger
 from ledger.moment import Moment
@@ -43,7 +43,6 @@ class Batch(Generic[I, O]):
     `work` gets items in the order they came, and what is `given` for so many. If it raises for several, each is tried
     alone: one bad item never fails its neighbours. If it can be done `apart`, in another process, it is a function of a
     module, all that it takes and returns can be pickled, and it may be done again, where an answer is lost on the way.
-    While another process does it, an item waits for others for `linger` seconds at most.
 
     `coming` counts the items that are to come soon or wait already: where nothing is lost by that, the first of them
     waits for the others, for as many looks at them as it has `patience`. `after` is told all answers of a commit, also
@@ -57,7 +56,6 @@ class Batch(Generic[I, O]):
         *,
         given: Callable[[int], tuple[Any, ...]] = lambda count: (),
         apart: bool = False,
-        linger: float = LINGER,
         coming: Callable[[], int] = lambda: 0,
         patience: int = 5,
         after: Callable[[Sequence[O]], None] = lambda answers: None,
@@ -77,7 +75,7 @@ class Batch(Generic[I, O]):
         self._flushes: set[asyncio.Task[None]] = set()
         self._under_way = 0
         self._away = 0
-        self._company = Company(linger)
+        self._company = Company()
         self._gathered: asyncio.Future[None] | None = None
 
     async def add(self, item: I) -> O:

@@ -11,17 +11,11 @@ cost the database what two large ones do."""
 AGAIN = 0.003
 """Within how many seconds those that were answered together may come again, and are waited for."""
 
-LINGER = 0.03
-"""The same where many come, so that there is a second writer: fewer transactions leave both processes more time. At
-most, for as many as are expected seldom take as long."""
-
 
 class Company:
-    """What the last answers say of those to come. `at_once` is how many batches may be under way; where that is more
-    than one, others are waited for up to `linger` seconds."""
+    """What the last answers say of those to come. `at_once` is how many batches may be under way."""
 
-    def __init__(self, linger: float = LINGER) -> None:
-        self._linger = linger
+    def __init__(self) -> None:
         self._size = 0
         self._until = 0.0
 
@@ -46,5 +40,5 @@ class Company:
 
     def answered(self, here: int, at_once: int, now: float) -> None:
         """Some were just answered; there are so many with them, those that wait and those that are away."""
-        self._size = min(MAX_SIZE, max(min(here, PART), here // at_once))
-        self._until = now + (AGAIN if at_once == 1 else self._linger)
+        self._size = min(MAX_SIZE, here // at_once)
+        self._until = now + AGAIN

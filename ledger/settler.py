@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 
 from ledger.batch import Batch
 from ledger.clock import SECOND
-from ledger.company import LINGER
 from ledger.errors import Unavailable
 from ledger.ledger import Ledger
 from ledger.moment import Moment
@@ -23,8 +22,8 @@ LONGEST_PAUSE = 2 * SECOND
 
 
 class Settler(Generic[I, O]):
-    """Settles in batches, as `Batch` does with `work`, what it is `given`, `apart` and `linger`. It answers for
-    each item what the work does.
+    """Settles in batches, as `Batch` does with `work`, what it is `given`, and `apart`. It answers for each item
+    what the work does.
 
     A try may have been committed without our hearing of it, so the work's fence must refuse a second time what it took
     once. `jitter` is in [0, 1).
@@ -37,13 +36,12 @@ class Settler(Generic[I, O]):
         *,
         given: Callable[[int], tuple[Any, ...]] = lambda count: (),
         apart: bool = False,
-        linger: float = LINGER,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.holding = 0
         """How many items wait for the database to come back."""
-        self._batch = Batch(ledger, work, given=given, apart=apart, linger=linger)
+        self._batch = Batch(ledger, work, given=given, apart=apart)
         self._clock = ledger.clock
         self._sleep = sleep
         self._jitter = jitter

@@ -9,7 +9,6 @@ import structlog
 
 from ledger import parcels
 from ledger.clock import SECOND
-from ledger.company import AGAIN
 from ledger.errors import Unavailable
 from ledger.lane import Circuit
 from ledger.ledger import Ledger
@@ -87,8 +86,7 @@ class Forwarder:
         self._wake = wake
         self._stopping = stopping
         self._jitter = jitter
-        # Not for longer: an attempt that waits holds one of its subscriber's places.
-        self._settler = Settler(ledger, settle, given=self._given, apart=True, linger=AGAIN, sleep=sleep, jitter=jitter)
+        self._settler = Settler(ledger, settle, given=self._given, apart=True, sleep=sleep, jitter=jitter)
         self._circuit = circuit
         self._room = Room(MAX_IN_FLIGHT, sleep=sleep)
         self._full = False

