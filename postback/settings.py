@@ -6,6 +6,7 @@ else from the default. An empty variable counts as unset.
 
 import difflib
 import os
+import re
 import sys
 from collections.abc import Collection
 from pathlib import Path
@@ -48,6 +49,7 @@ FROM_FILES = (
 """Variables that may be given as a file instead: `POSTBACK_API_KEY_FILE=/run/secrets/api_key`."""
 
 _PREFIX = "POSTBACK_"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class SettingsError(ValueError):
@@ -225,6 +227,9 @@ def _variables() -> dict[str, Any]:
     """What the environment says, by field."""
     variables = {name: str(field.validation_alias) for name, field in Settings.model_fields.items()}
     found = {name: os.environ.get(variable) or _from_file(variable) for name, variable in variables.items()}
+    # Bytes that are no text come as lone surrogates, and would fail wherever they are first written.
+    if bad := [variables[name] for name, value in found.items() if value and _SURROGATE.search(value)]:
+        raise SettingsError("\n".join(f"{variable} is not accepted: it must be text in UTF-8" for variable in bad))
     return {name: value for name, value in found.items() if value}
 
 

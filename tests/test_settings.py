@@ -299,6 +299,17 @@ def test_a_bad_value_is_one_line(monkeypatch: pytest.MonkeyPatch, variable: str,
     assert "hidden" not in str(error.value)
 
 
+def test_what_is_no_text_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("POSTBACK_HOME", "POSTBACK_API_KEY"):
+        monkeypatch.setenv(variable, os.fsdecode(b"a-secret-\xff"))
+    with pytest.raises(SettingsError) as refused:
+        load()
+    assert str(refused.value).splitlines() == [
+        "POSTBACK_HOME is not accepted: it must be text in UTF-8",
+        "POSTBACK_API_KEY is not accepted: it must be text in UTF-8",
+    ]
+
+
 def test_every_bad_value_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSTBACK_RETENTION", "long")
     with pytest.raises(SettingsError) as error:

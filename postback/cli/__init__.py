@@ -92,7 +92,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except UnicodeEncodeError:
-        return _failed("the command line holds what is no text in UTF-8", ExitCode.USAGE)
+        return _failed("the command line or the environment holds what is no text in UTF-8", ExitCode.USAGE)
     except Exception as error:
         if session.debug:
             traceback.print_exc()
